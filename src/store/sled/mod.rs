@@ -1,0 +1,1 @@
+//! The default store: sled 0.34.7.
