@@ -1,0 +1,157 @@
+//! Tokens that were verified a moment ago, by their SHA-256: a second request costs a hash instead
+//! of a signature check, and no token is kept in memory.
+
+use std::collections::HashMap;
+
+use ring::digest;
+
+use super::verify::{self, TokenError, VerifiedToken, Verifier};
+use crate::domain::times::Timestamp;
+
+type TokenDigest = [u8; digest::SHA256_OUTPUT_LEN];
+
+/// A bounded memory of verified tokens, for one worker: nothing in it is locked.
+///
+/// It has a young and an old half. What is verified or found again is young; when the young half
+/// is full it becomes the old one, and what was old and not asked for since is forgotten.
+/// Whoever changes the keys of the verifier begins a new cache, else a token of a key that was
+/// taken away is accepted until it expires.
+pub struct VerifiedCache {
+    capacity: usize,
+    young: HashMap<TokenDigest, VerifiedToken>,
+    old: HashMap<TokenDigest, VerifiedToken>,
+}
+
+impl VerifiedCache {
+    /// As many tokens as one half of a worker's cache usually holds.
+    pub const USUAL_CAPACITY: usize = 8_192;
+
+    /// `capacity` is that of each half; at least one.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+
+    /// What [`Verifier::verify`] says of this token, now or at an earlier time in its life.
+    pub fn verify(
+        &mut self,
+        verifier: &Verifier,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        if token.len() > verify::LONGEST {
+            return Err(TokenError::TooLong);
+        }
+        let digest = digest_of(token);
+        if let Some(verified) = self.get(&digest) {
+            return if verified.expires > now.unix_seconds() {
+                Ok(verified)
+            } else {
+                Err(TokenError::Expired)
+            };
+        }
+        let verified = verifier.verify(token, now)?;
+        self.insert(digest, verified.clone());
+        Ok(verified)
+    }
+
+    fn get(&mut self, digest: &TokenDigest) -> Option<VerifiedToken> {
+        if let Some(verified) = self.young.get(digest) {
+            return Some(verified.clone());
+        }
+        let verified = self.old.remove(digest)?;
+        self.insert(*digest, verified.clone());
+        Some(verified)
+    }
+
+    fn insert(&mut self, digest: TokenDigest, verified: VerifiedToken) {
+        if self.young.len() >= self.capacity {
+            // The old half's table is used again, so a full cache allocates no more.
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(digest, verified);
+    }
+}
+
+impl Default for VerifiedCache {
+    fn default() -> Self {
+        Self::new(Self::USUAL_CAPACITY)
+    }
+}
+
+fn digest_of(token: &str) -> TokenDigest {
+    let mut bytes = TokenDigest::default();
+    bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{ClientId, Epoch, Generation, Revision, TenantId};
+    use crate::tokens::key::{KeySet, SigningKey};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_parts(seconds, 0).unwrap()
+    }
+
+    fn verified(expires: i64) -> VerifiedToken {
+        VerifiedToken {
+            tenant: TenantId::from_bytes([1; 16]),
+            client: ClientId::parse("pump-1").unwrap(),
+            generation: Generation {
+                epoch: Epoch(1),
+                created: Revision(1),
+            },
+            expires,
+        }
+    }
+
+    fn digest(number: usize) -> TokenDigest {
+        digest_of(&number.to_string())
+    }
+
+    /// Accepts nothing: what is accepted came from the cache.
+    fn verifier() -> Verifier {
+        let keys = KeySet::new(SigningKey::generate().unwrap(), vec![]);
+        Verifier::new("issuer".into(), "audience".into(), keys.into())
+    }
+
+    #[test]
+    fn a_known_token_is_served_until_it_expires() {
+        let (mut cache, verifier) = (VerifiedCache::default(), verifier());
+        cache.insert(digest_of("token"), verified(100));
+        let ok = cache.verify(&verifier, "token", at(99));
+        assert_eq!(ok, Ok(verified(100)));
+        let late = cache.verify(&verifier, "token", at(100));
+        assert_eq!(late, Err(TokenError::Expired));
+        let other = cache.verify(&verifier, "Token", at(99));
+        assert_eq!(other, Err(TokenError::Malformed));
+    }
+
+    #[test]
+    fn a_refused_token_is_not_remembered() {
+        let (mut cache, verifier) = (VerifiedCache::default(), verifier());
+        for token in ["", "a.b.c", &"x".repeat(verify::LONGEST + 1)] {
+            assert!(cache.verify(&verifier, token, at(0)).is_err());
+        }
+        assert!(cache.young.is_empty() && cache.old.is_empty());
+    }
+
+    #[test]
+    fn it_stays_bounded_and_keeps_what_is_used() {
+        let mut cache = VerifiedCache::new(10);
+        cache.insert(digest(0), verified(1));
+        for number in 1..1_000 {
+            cache.insert(digest(number), verified(1));
+            assert!(cache.young.len() <= 10 && cache.old.len() <= 10);
+            assert!(cache.get(&digest(0)).is_some(), "{number}");
+        }
+        assert!(cache.get(&digest(999)).is_some());
+        assert!(cache.get(&digest(900)).is_none());
+    }
+}
