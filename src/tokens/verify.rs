@@ -197,5 +197,4 @@ fn integer(claims: &Object, name: &str) -> Result<i64, TokenError> {
 }
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;
