@@ -1,9 +1,13 @@
 //! Credenza: an identity service for machines. The map of its rooms, one line a module.
 
+/// The memory: immutable snapshots of tenants, the registry, the memory budget.
+pub mod directory;
 /// The words: tenants, clients, secrets, roles, ids, times, errors, and who may do what.
 pub mod domain;
 /// Strict JSON: bodies, JOSE headers and claims, read once, with no member twice.
 pub mod json;
+/// The deeds: one file a resource, the pure decisions, and the one writer.
+pub mod service;
 /// The disk: the seam, and the backends behind it.
 pub mod store;
 /// The machine: its clock, its randomness, its memory.

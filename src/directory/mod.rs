@@ -1,0 +1,225 @@
+//! The memory: what is known of each tenant, as immutable snapshots that readers share.
+//!
+//! A read takes a snapshot and needs nothing else: no lock, no store, no wait behind a write. A
+//! tenant is loaded on first use, once however many ask, and kept while the memory budget allows.
+//! The writer publishes new snapshots in commit order, and only what is durable.
+
+mod budget;
+pub mod client_index;
+pub mod ordered;
+pub mod registry;
+pub mod snapshot;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use crate::domain::ids::{ClientId, TenantId};
+use crate::store::{Store, StoreError};
+use client_index::ClientIndex;
+use registry::Registry;
+use snapshot::TenantSnapshot;
+
+/// One tenant in memory: its current snapshot, and when it was last asked for.
+struct Resident {
+    snapshot: ArcSwap<TenantSnapshot>,
+    /// The directory's tick at the last use; ticks move when a tenant is loaded.
+    last_used: AtomicU64,
+}
+
+type Residents = HashMap<TenantId, Arc<Resident>>;
+
+/// What is known, for readers and for the writer.
+pub struct Directory {
+    store: Arc<dyn Store>,
+    registry: ArcSwap<Registry>,
+    residents: ArcSwap<Residents>,
+    tick: AtomicU64,
+    /// Loads under way, so that each happens once.
+    loading: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<TenantSnapshot>>>>>,
+    clients: ClientIndex,
+    /// Held by the writer from before a commit until it is published, and by a load while it
+    /// compares revisions and installs: so what is installed is durable and current.
+    gate: tokio::sync::Mutex<()>,
+    budget_bytes: usize,
+}
+
+/// Held while a batch is made durable and published.
+pub struct CommitGate<'a>(
+    #[expect(dead_code, reason = "held, never read")] tokio::sync::MutexGuard<'a, ()>,
+);
+
+impl Directory {
+    /// Reads the registry of tenants; the tenants themselves come when they are asked for.
+    ///
+    /// `budget_bytes` bounds what the snapshots weigh together; the tenant in use stays, however
+    /// large.
+    pub async fn open(store: Arc<dyn Store>, budget_bytes: usize) -> Result<Self, StoreError> {
+        let registry = Registry::load(&*store).await?;
+        Ok(Self {
+            store,
+            registry: ArcSwap::from_pointee(registry),
+            residents: ArcSwap::default(),
+            tick: AtomicU64::new(1),
+            loading: Mutex::default(),
+            clients: ClientIndex::default(),
+            gate: tokio::sync::Mutex::new(()),
+            budget_bytes,
+        })
+    }
+
+    /// The tenants that exist, and who holds cluster roles.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.load_full()
+    }
+
+    /// The current snapshot of a tenant, loaded if it is not in memory. `None` where there is no
+    /// such tenant, or it is being deleted.
+    pub async fn tenant(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        if let Some(resident) = self.residents.load().get(&id) {
+            self.touch(resident);
+            return Ok(Some(resident.snapshot.load_full()));
+        }
+        if self.registry.load().active(id).is_none() {
+            return Ok(None);
+        }
+        self.load_once(id).await
+    }
+
+    /// The same, where it is in memory already: costs no wait.
+    pub fn resident(&self, id: TenantId) -> Option<Guard<Arc<TenantSnapshot>>> {
+        let residents = self.residents.load();
+        let resident = residents.get(&id)?;
+        self.touch(resident);
+        Some(resident.snapshot.load())
+    }
+
+    /// The tenants that have a client of this id.
+    pub async fn tenants_with(&self, client: &ClientId) -> Result<Arc<[TenantId]>, StoreError> {
+        if let Some(known) = self.clients.get(client) {
+            return Ok(known);
+        }
+        // In the gate no commit is under way, so what is remembered is durable and complete.
+        let _gate = self.gate.lock().await;
+        let found: Arc<[TenantId]> = self.store.tenants_with(client.clone()).await?.into();
+        self.clients.remember(client.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Closes the gate for a commit. Nothing is loaded or remembered until it is dropped.
+    pub async fn close_gate(&self) -> CommitGate<'_> {
+        CommitGate(self.gate.lock().await)
+    }
+
+    /// Shows what a batch made: called by the writer, in commit order, when it is durable.
+    pub fn publish(&self, _gate: &CommitGate<'_>, news: News) {
+        self.registry.store(Arc::new(news.registry));
+        for (client, tenant, exists) in news.client_ids {
+            self.clients.update(&client, tenant, exists);
+        }
+        for snapshot in news.tenants {
+            self.install(Arc::new(snapshot));
+        }
+        for tenant in news.gone {
+            self.forget(tenant);
+        }
+    }
+
+    fn touch(&self, resident: &Resident) {
+        let tick = self.tick.load(Ordering::Relaxed);
+        if resident.last_used.load(Ordering::Relaxed) != tick {
+            resident.last_used.store(tick, Ordering::Relaxed);
+        }
+    }
+
+    async fn load_once(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        let cell = self.loading.lock().entry(id).or_default().clone();
+        let loaded = cell.get_or_try_init(|| self.load(id)).await.cloned();
+        let mut loading = self.loading.lock();
+        if loading
+            .get(&id)
+            .is_some_and(|current| Arc::ptr_eq(current, &cell))
+        {
+            loading.remove(&id);
+        }
+        match loaded {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(LoadEnd::Absent) => Ok(None),
+            Err(LoadEnd::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Loads a tenant and installs it, unless it changed meanwhile: then it is loaded again.
+    async fn load(&self, id: TenantId) -> Result<Arc<TenantSnapshot>, LoadEnd> {
+        loop {
+            let rows = self.store.load(id).await?.ok_or(LoadEnd::Absent)?;
+            let revision = rows.revision;
+            let loaded = Arc::new(TenantSnapshot::from_rows(rows));
+            let _gate = self.gate.lock().await;
+            if self.registry.load().active(id).is_none() {
+                return Err(LoadEnd::Absent);
+            }
+            if let Some(resident) = self.residents.load().get(&id) {
+                return Ok(resident.snapshot.load_full());
+            }
+            if self.store.tenant_revision(id).await? == Some(revision) {
+                self.install(loaded.clone());
+                return Ok(loaded);
+            }
+        }
+    }
+
+    /// Only with the gate closed.
+    fn install(&self, snapshot: Arc<TenantSnapshot>) {
+        let id = snapshot.tenant().id;
+        let residents = self.residents.load();
+        if let Some(resident) = residents.get(&id) {
+            resident.snapshot.store(snapshot);
+            return;
+        }
+        let mut next = Residents::clone(&residents);
+        let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
+        next.insert(
+            id,
+            Arc::new(Resident {
+                snapshot: ArcSwap::new(snapshot),
+                last_used: AtomicU64::new(tick),
+            }),
+        );
+        budget::keep_within(&mut next, self.budget_bytes, id);
+        self.residents.store(Arc::new(next));
+    }
+
+    /// Only with the gate closed.
+    fn forget(&self, id: TenantId) {
+        let mut next = Residents::clone(&self.residents.load());
+        next.remove(&id);
+        self.residents.store(Arc::new(next));
+    }
+}
+
+/// What a batch made, to be shown at once.
+pub struct News {
+    pub registry: Registry,
+    /// The tenants that changed.
+    pub tenants: Vec<TenantSnapshot>,
+    /// The tenants that nobody may see any more.
+    pub gone: Vec<TenantId>,
+    /// Clients that were created (`true`) or deleted (`false`).
+    pub client_ids: Vec<(ClientId, TenantId, bool)>,
+}
+
+enum LoadEnd {
+    Absent,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for LoadEnd {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}

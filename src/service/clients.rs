@@ -1,0 +1,108 @@
+//! Reading clients: lists by tag, by role and by id, counts, and one client.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::decide::no_client;
+use crate::directory::snapshot::{ClientList, TenantSnapshot};
+use crate::domain::client::ClientRecord;
+use crate::domain::error::Refusal;
+use crate::domain::ids::ClientId;
+use crate::domain::text::Tag;
+
+/// The clients that match some filter, in the order of their ids, at one revision.
+#[derive(Clone)]
+pub enum Selection {
+    /// A list that is kept ready: the whole tenant, one tag, one role.
+    Kept(ClientList),
+    /// The intersection of several tags, or what was asked for by id.
+    Found(Arc<[Arc<ClientRecord>]>),
+}
+
+impl Selection {
+    /// How many match. Costs nothing: no row is read for it.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Kept(list) => list.len(),
+            Self::Found(records) => records.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those at some positions.
+    pub fn slice(&self, range: Range<usize>) -> Vec<Arc<ClientRecord>> {
+        match self {
+            Self::Kept(list) => list.slice(range).cloned().collect(),
+            Self::Found(records) => {
+                let range = range.start.min(records.len())..range.end.min(records.len());
+                records[range].to_vec()
+            }
+        }
+    }
+}
+
+/// The clients that have every one of these tags; without tags, all of the tenant.
+pub fn with_tags(snapshot: &TenantSnapshot, tags: &[Tag]) -> Selection {
+    let mut lists = Vec::with_capacity(tags.len());
+    for tag in tags {
+        match snapshot.with_tag(tag) {
+            Some(list) => lists.push(list),
+            None => return Selection::Kept(ClientList::default()),
+        }
+    }
+    // Walk the rarest, test the others.
+    match lists.iter().min_by_key(|list| list.len()) {
+        None => Selection::Kept(snapshot.clients().clone()),
+        Some(rarest) if lists.len() == 1 => Selection::Kept(ClientList::clone(rarest)),
+        Some(rarest) => Selection::Found(
+            rarest
+                .iter()
+                .filter(|record| has_all(record, tags))
+                .cloned()
+                .collect(),
+        ),
+    }
+}
+
+fn has_all(record: &ClientRecord, tags: &[Tag]) -> bool {
+    tags.iter().all(|tag| record.client.tags.contains(tag))
+}
+
+/// What a list by ids comes to.
+pub struct ById {
+    /// Those that exist and have every tag asked for, in the order of their ids.
+    pub found: Selection,
+    /// Ids that no client of the tenant has, as they were given, in the order given.
+    pub missing: Vec<String>,
+}
+
+/// The clients of these ids. Two spellings of one id count once; one that exists but lacks a tag
+/// is simply not in the result.
+pub fn by_ids(snapshot: &TenantSnapshot, ids: &[String], tags: &[Tag]) -> ById {
+    let mut found = std::collections::BTreeMap::new();
+    let mut missing = Vec::new();
+    for id in ids {
+        match ClientId::parse(id).and_then(|id| snapshot.client(&id)) {
+            Some(record) if has_all(record, tags) => {
+                found.insert(record.client.id.clone(), record.clone());
+            }
+            Some(_) => {}
+            None => missing.push(id.clone()),
+        }
+    }
+    ById {
+        found: Selection::Found(found.into_values().collect()),
+        missing,
+    }
+}
+
+/// One client.
+pub fn get<'a>(
+    snapshot: &'a TenantSnapshot,
+    id: &ClientId,
+) -> Result<&'a Arc<ClientRecord>, Refusal> {
+    snapshot.client(id).ok_or_else(|| no_client(id))
+}

@@ -1,0 +1,118 @@
+//! Issuing access tokens: who is this, by id and secret, and what does the token say of it.
+
+use std::sync::Arc;
+
+use super::Service;
+use crate::directory::snapshot::TenantSnapshot;
+use crate::domain::client::ClientRecord;
+use crate::domain::error::Refusal;
+use crate::domain::ids::{ClientId, Generation, TenantId};
+use crate::domain::secret::{Secret, SecretSet};
+use crate::domain::times::Timestamp;
+use crate::store::StoreError;
+use crate::tokens::jwt::{IssuedToken, Subject};
+use crate::tokens::secret::{NOBODY, find};
+
+/// A client that has shown a living secret of its own.
+pub struct Authenticated {
+    tenant: Arc<TenantSnapshot>,
+    client: Arc<ClientRecord>,
+    /// When the secret that was used expires.
+    pub secret_expiration: Option<Timestamp>,
+}
+
+impl Service {
+    /// The enabled client of this id, in this tenant or in whichever has it, that this secret
+    /// belongs to. `None` for an unknown client, a wrong secret, an expired secret and a disabled
+    /// client alike, after the same work.
+    pub async fn authenticate(
+        &self,
+        client: Option<&ClientId>,
+        secret: &str,
+        tenant: Option<TenantId>,
+    ) -> Result<Option<Authenticated>, Refusal> {
+        let now = self.clock.now();
+        let mut known = false;
+        let mut found = None;
+        for (snapshot, record) in self.candidates(client, tenant).await? {
+            known = true;
+            let matching = find(&record.secrets, secret, now);
+            if let Some(Secret { expiration, .. }) = matching
+                && record.client.enabled
+            {
+                let secret_expiration = *expiration;
+                found = Some(Authenticated {
+                    tenant: snapshot,
+                    client: record,
+                    secret_expiration,
+                });
+            }
+        }
+        if !known {
+            // An unknown client costs what a known one costs.
+            let nobody: &SecretSet = &NOBODY;
+            std::hint::black_box(find(nobody, secret, now).is_some());
+        }
+        Ok(found)
+    }
+
+    async fn candidates(
+        &self,
+        client: Option<&ClientId>,
+        tenant: Option<TenantId>,
+    ) -> Result<Vec<(Arc<TenantSnapshot>, Arc<ClientRecord>)>, Refusal> {
+        let Some(client) = client else {
+            return Ok(Vec::new());
+        };
+        let having = self
+            .directory
+            .tenants_with(client)
+            .await
+            .map_err(log_failure)?;
+        let mut candidates = Vec::with_capacity(1);
+        for id in having
+            .iter()
+            .filter(|id| tenant.is_none_or(|tenant| tenant == **id))
+        {
+            let Some(snapshot) = self.directory.tenant(*id).await.map_err(log_failure)? else {
+                continue;
+            };
+            if let Some(record) = snapshot.client(client).cloned() {
+                candidates.push((snapshot, record));
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// A token that says who the client is and what it holds now.
+    pub fn issue(&self, authenticated: &Authenticated) -> Result<IssuedToken, Refusal> {
+        let Authenticated { tenant, client, .. } = authenticated;
+        let client = &client.client;
+        let role_types: Vec<_> = client
+            .role_ids
+            .iter()
+            .filter_map(|id| tenant.role(id)?.built_in.map(|kind| kind.type_id()))
+            .collect();
+        let subject = Subject {
+            tenant: tenant.tenant().id,
+            client: &client.id,
+            generation: Generation {
+                epoch: self.epoch,
+                created: client.created,
+            },
+            roles: &client.role_ids,
+            role_types: &role_types,
+            lifetime: client.token_lifetime,
+        };
+        self.issuer.issue(&subject).map_err(|error| {
+            log::error!("a token could not be signed: {error}");
+            Refusal::internal()
+        })
+    }
+}
+
+/// The cause goes to the log, a refusal without it to the caller.
+pub(super) fn log_failure(error: StoreError) -> Refusal {
+    log::error!("reading failed: {error}");
+    Refusal::internal()
+}

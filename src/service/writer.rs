@@ -1,0 +1,230 @@
+//! The one writer: one queue, one thread. It takes what is queued, decides each command on the
+//! newest state, commits all changes as one atomic batch, makes them durable, publishes the new
+//! snapshots, and then answers.
+//!
+//! So one disk sync serves many writers, nothing is visible before it is durable, and nothing is
+//! answered before it is both.
+
+mod batch;
+mod sweep;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::{Asker, Command, Outcome};
+use super::decide::Limits;
+use crate::directory::Directory;
+use crate::domain::error::{Kind, Refusal};
+use crate::domain::ids::Epoch;
+use crate::domain::ports::{Clock, Random};
+use crate::store::{Store, StoreError};
+use batch::BatchWriter;
+
+/// How many commands may wait. More are refused at once.
+const QUEUE: usize = 4_096;
+
+/// What the writer works with.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub directory: Arc<Directory>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub limits: Limits,
+    pub epoch: Epoch,
+}
+
+/// The way to the writer's thread.
+pub struct Writer {
+    queue: mpsc::Sender<Message>,
+    state: Arc<State>,
+}
+
+enum Message {
+    Command(Queued),
+    Stop(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// A command that waits.
+struct Queued {
+    asker: Asker,
+    command: Command,
+    reply: Reply,
+}
+
+/// Where the answer to a command goes.
+struct Reply {
+    ticket: Arc<Ticket>,
+    answer: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+/// Settles the race between a deadline and the writer: whoever takes it first decides whether a
+/// command is begun or given up.
+#[derive(Default)]
+struct Ticket(AtomicU8);
+
+impl Ticket {
+    const WAITING: u8 = 0;
+    const TAKEN: u8 = 1;
+
+    fn take(&self) -> bool {
+        self.0
+            .compare_exchange(
+                Self::WAITING,
+                Self::TAKEN,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+}
+
+/// Whether writes are accepted.
+#[derive(Default)]
+struct State(AtomicU8);
+
+impl State {
+    const WRITABLE: u8 = 0;
+    const STOPPING: u8 = 1;
+    const FAILED: u8 = 2;
+
+    fn set(&self, state: u8) {
+        self.0.fetch_max(state, Ordering::AcqRel);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::FAILED
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        match self.0.load(Ordering::Acquire) {
+            Self::WRITABLE => None,
+            Self::STOPPING => Some("shutting down"),
+            _ => Some("storage not writable"),
+        }
+    }
+}
+
+impl Writer {
+    /// Starts the writer's thread.
+    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|error| StoreError::Failed(format!("no executor for the writer: {error}")))?;
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        let state = Arc::new(State::default());
+        let writing = state.clone();
+        std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || {
+                runtime.block_on(run(BatchWriter::new(parts, writing.clone()), inbox));
+                writing.set(State::STOPPING);
+            })
+            .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
+        Ok(Self { queue, state })
+    }
+
+    pub fn not_writable(&self) -> Option<&'static str> {
+        self.state.reason()
+    }
+
+    pub async fn submit(
+        &self,
+        asker: Asker,
+        command: Command,
+        deadline: Instant,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(reason) = self.state.reason() {
+            return Err(unavailable(reason));
+        }
+        let ticket = Arc::new(Ticket::default());
+        let (answer, mut result) = oneshot::channel();
+        let reply = Reply {
+            ticket: ticket.clone(),
+            answer,
+        };
+        let queued = Queued {
+            asker,
+            command,
+            reply,
+        };
+        self.queue
+            .try_send(Message::Command(queued))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => unavailable("too many writes are waiting"),
+                mpsc::error::TrySendError::Closed(_) => unavailable("shutting down"),
+            })?;
+        let in_time = tokio::time::timeout_at(deadline.into(), &mut result).await;
+        let outcome = match in_time {
+            Ok(outcome) => outcome,
+            Err(_) if ticket.take() => return Err(timed_out()),
+            Err(_) => result.await,
+        };
+        outcome.unwrap_or_else(|_| Err(unavailable("storage not writable")))
+    }
+
+    /// Ends the writer once what is queued is written.
+    pub async fn stop(&self) -> Result<(), StoreError> {
+        let (done, end) = oneshot::channel();
+        if self.queue.send(Message::Stop(done)).await.is_err() {
+            return Ok(());
+        }
+        end.await.unwrap_or(Ok(()))
+    }
+}
+
+async fn run(mut writer: BatchWriter, mut inbox: mpsc::Receiver<Message>) {
+    loop {
+        // Sweeping fills the time in which nobody waits, and goes on between batches.
+        let message = match writer.has_sweeping_to_do() {
+            true => inbox.try_recv().ok(),
+            false => match inbox.recv().await {
+                Some(message) => Some(message),
+                None => return,
+            },
+        };
+        let end = match message {
+            Some(Message::Command(first)) => writer.write(first, &mut inbox).await,
+            Some(Message::Stop(done)) => Some(done),
+            None => None,
+        };
+        if let Some(done) = end {
+            writer.refuse_the_rest(inbox).await;
+            // Nobody may be listening any more: the store is closed all the same.
+            let _ = done.send(writer.close().await);
+            return;
+        }
+        writer.sweep().await;
+    }
+}
+
+impl Reply {
+    /// The asker may have gone away; then nobody hears it.
+    fn give(self, outcome: Result<Outcome, Refusal>) {
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// The refusal of a write that cannot be made at the moment. Whether a write that was under way
+/// happened is not known.
+fn unavailable(reason: &str) -> Refusal {
+    Refusal::new(
+        Kind::Unavailable,
+        "The service cannot write at the moment.",
+        format!("Writes are not accepted: {reason}."),
+        "Read the object to see whether the change is there, then try again after Retry-After.",
+    )
+}
+
+/// The refusal of what was not begun in time.
+pub fn timed_out() -> Refusal {
+    Refusal::new(
+        Kind::TimedOut,
+        "The operation timed out.",
+        "The time of Request-Timeout passed before the operation began; nothing was done.",
+        "Try again, with a longer Request-Timeout (seconds, at most 300) if need be.",
+    )
+}
