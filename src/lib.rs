@@ -4,6 +4,8 @@
 pub mod directory;
 /// The words: tenants, clients, secrets, roles, ids, times, errors, and who may do what.
 pub mod domain;
+/// HTTP: routes, three generations of the API, the token endpoint.
+pub mod http;
 /// Strict JSON: bodies, JOSE headers and claims, read once, with no member twice.
 pub mod json;
 /// The deeds: one file a resource, the pure decisions, and the one writer.

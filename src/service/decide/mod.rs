@@ -10,6 +10,8 @@ mod roles;
 mod secrets;
 mod tenants;
 
+pub use secrets::no_secret;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

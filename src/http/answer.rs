@@ -1,0 +1,154 @@
+//! What a handler answers with, and how it goes onto the wire: HEAD, 204 and 304 included.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LINK, LOCATION,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+
+pub static OPERATION_ID: HeaderName = HeaderName::from_static("operation-id");
+pub static TOTAL_COUNT: HeaderName = HeaderName::from_static("total-count");
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A status, headers, and a body.
+pub struct Answer {
+    pub status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Body,
+}
+
+enum Body {
+    None,
+    Whole(Bytes),
+    /// Made piece by piece while it is sent, so that its length is not known before.
+    Pieces(BoxBody),
+}
+
+impl Answer {
+    pub fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Body::None,
+        }
+    }
+
+    /// A JSON body. Our own types always serialise; should one not, the answer has no body.
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        Self::json_bytes(status, serde_json::to_vec(body).unwrap_or_default().into())
+    }
+
+    pub fn json_bytes(status: StatusCode, body: Bytes) -> Self {
+        let headers = vec![(CONTENT_TYPE, JSON.clone())];
+        Self {
+            status,
+            headers,
+            body: Body::Whole(body),
+        }
+    }
+
+    /// A JSON body that is made while it is sent.
+    pub fn json_pieces(status: StatusCode, body: impl MessageBody + 'static) -> Self {
+        let headers = vec![(CONTENT_TYPE, JSON.clone())];
+        Self {
+            status,
+            headers,
+            body: Body::Pieces(BoxBody::new(body)),
+        }
+    }
+
+    pub fn header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.push((name, value));
+    }
+
+    /// A header of text that we made. Text that no header can hold is left out.
+    fn text_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.header(name, value);
+        }
+        self
+    }
+
+    pub fn with_location(self, path: &str) -> Self {
+        self.text_header(LOCATION, path)
+    }
+
+    /// `tag` without its quotes.
+    pub fn with_etag(self, tag: &str) -> Self {
+        self.text_header(ETAG, &format!("\"{tag}\""))
+    }
+
+    pub fn with_next(self, next: Option<String>) -> Self {
+        match next {
+            Some(path) => self.text_header(LINK, &format!("<{path}>; rel=\"next\"")),
+            None => self,
+        }
+    }
+
+    pub fn with_total(mut self, total: usize) -> Self {
+        self.header(TOTAL_COUNT.clone(), HeaderValue::from(total as u64));
+        self
+    }
+
+    /// For what must not be kept by anybody on the way: secrets and tokens.
+    pub fn never_stored(mut self) -> Self {
+        self.header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self
+    }
+
+    /// The answer on the wire. To a HEAD it has no body, and an error no `Content-Type` either:
+    /// the platform's own client would parse the body that is not there.
+    pub fn into_response(self, method: &Method, operation_id: &str) -> HttpResponse {
+        let mut builder = HttpResponseBuilder::new(self.status);
+        let to_head = method == Method::HEAD;
+        let without_type =
+            to_head && (self.status.is_client_error() || self.status.is_server_error());
+        let counted = self.headers.iter().any(|(name, _)| *name == TOTAL_COUNT);
+        for header in self.headers {
+            if !(without_type && header.0 == CONTENT_TYPE) {
+                builder.append_header(header);
+            }
+        }
+        if let Ok(value) = HeaderValue::from_str(operation_id) {
+            builder.insert_header((OPERATION_ID.clone(), value));
+        }
+        let bodyless = matches!(
+            self.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+        match self.body {
+            Body::Whole(bytes) if to_head && !counted && !without_type => {
+                builder.body(HeadBody(BodySize::Sized(bytes.len() as u64)))
+            }
+            _ if to_head || bodyless => builder.body(HeadBody(BodySize::None)),
+            Body::None => builder.finish(),
+            Body::Whole(bytes) => builder.body(bytes),
+            Body::Pieces(body) => builder.body(body),
+        }
+    }
+}
+
+/// A body of which only the length is told.
+struct HeadBody(BodySize);
+
+impl MessageBody for HeadBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}

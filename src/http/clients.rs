@@ -1,0 +1,288 @@
+//! Clients in all three generations: one way of reading and writing them, over a view that says
+//! what a generation can name. No generation holds logic of its own.
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::members::Members;
+use crate::domain::client::{Client, ClientRecord};
+use crate::domain::error::{Refusal, Shown};
+use crate::domain::ids::{ClientId, TenantId};
+use crate::json::Json;
+use crate::service::clients::{Selection, with_tags};
+use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
+use crate::tokens::secret::PlainSecret;
+
+/// What a generation shows of a client and can name in a body.
+pub struct View {
+    /// The members that hold the id.
+    pub ids: &'static [&'static str],
+    pub has_lifetime: bool,
+    pub has_tags: bool,
+    /// Writes one client as JSON.
+    pub write: fn(&Client, &mut Vec<u8>),
+    /// The path of the collection.
+    pub path: fn(TenantId) -> String,
+}
+
+impl View {
+    fn client_path(&self, tenant: TenantId, id: &ClientId) -> String {
+        format!("{}/{id}", (self.path)(tenant))
+    }
+
+    fn json(&self, client: &Client) -> Bytes {
+        let mut body = Vec::with_capacity(512);
+        (self.write)(client, &mut body);
+        body.into()
+    }
+
+    /// The id in a body; two members that hold it must agree.
+    fn id(&self, members: &Members<'_>) -> Result<Option<ClientId>, Refusal> {
+        let mut found = None;
+        for member in self.ids {
+            let Some(text) = members.text(member)? else {
+                continue;
+            };
+            let id = ClientId::parse(text).ok_or_else(|| {
+                Refusal::invalid(
+                    format!("{member} {} cannot be used.", Shown(text)),
+                    format!(
+                        "{member} takes a GUID, or 1 to {} characters of A-Z a-z 0-9 . _ ~ - (not '.' or '..').",
+                        ClientId::LONGEST
+                    ),
+                )
+            })?;
+            if found.as_ref().is_some_and(|other| *other != id) {
+                return Err(Refusal::invalid(
+                    format!("{} name two different clients.", self.ids.join(" and ")),
+                    format!(
+                        "Leave one of {} out, or let them agree.",
+                        self.ids.join(" and ")
+                    ),
+                ));
+            }
+            found = Some(id);
+        }
+        Ok(found)
+    }
+
+    fn update(&self, members: &Members<'_>) -> Result<ClientUpdate, Refusal> {
+        Ok(ClientUpdate {
+            name: members.name("Name")?,
+            enabled: members.boolean("Enabled")?,
+            token_lifetime: match self.has_lifetime {
+                true => members.token_lifetime("AccessTokenLifetime")?,
+                false => None,
+            },
+            tags: if self.has_tags {
+                members.tags("Tags")?
+            } else {
+                None
+            },
+            role_ids: members.role_ids("RoleIds")?,
+        })
+    }
+
+    fn new_client(&self, json: &Json) -> Result<NewClient, Refusal> {
+        let members = Members::of(json)?;
+        let given = self.update(&members)?;
+        Ok(NewClient {
+            id: self.id(&members)?,
+            name: given.name,
+            enabled: given.enabled,
+            token_lifetime: given.token_lifetime,
+            tags: given.tags,
+            role_ids: given.role_ids,
+            secret_description: members.description("SecretDescription")?,
+            secret_expiration: members.time("SecretExpirationDate")?,
+        })
+    }
+}
+
+/// The list of a generation: all clients of the tenant, or those that have every tag asked for.
+pub fn list(call: &Call<'_>, view: &'static View) -> Result<Answer, Refusal> {
+    let tags = if view.has_tags {
+        call.query.tags()?
+    } else {
+        Vec::new()
+    };
+    let tenant = call.tenant()?;
+    page_of(call, view, with_tags(tenant, &tags), || {
+        (view.path)(tenant.tenant().id)
+    })
+}
+
+/// A page of a selection of clients.
+pub fn page_of(
+    call: &Call<'_>,
+    view: &'static View,
+    selection: Selection,
+    path: impl FnOnce() -> String,
+) -> Result<Answer, Refusal> {
+    let page = call.query.page()?;
+    let total = selection.len();
+    let tag = call.etag(call.tenant()?.revision());
+    if let Some(answer) = call.not_modified(&tag) {
+        return Ok(answer.with_total(total));
+    }
+    let answer = match call.is_head() {
+        true => Answer::json_bytes(StatusCode::OK, Bytes::new()),
+        false => write_all(StatusCode::OK, &selection, page.range(total), view),
+    };
+    Ok(answer
+        .with_total(total)
+        .with_etag(&tag)
+        .with_next(call.next(page, total, path)))
+}
+
+/// The most clients that are written before the first byte is sent. A longer list is written
+/// while it is sent, a piece at a time, so that its memory does not grow with its length.
+const AT_ONCE: usize = 1_024;
+
+fn write_all(
+    status: StatusCode,
+    selection: &Selection,
+    range: Range<usize>,
+    view: &'static View,
+) -> Answer {
+    if range.len() > AT_ONCE {
+        let pieces = Pieces {
+            selection: selection.clone(),
+            range,
+            view,
+            begun: false,
+        };
+        return Answer::json_pieces(status, pieces);
+    }
+    Answer::json_bytes(status, array(&selection.slice(range), view).into())
+}
+
+/// A JSON array of clients.
+pub fn array(records: &[Arc<ClientRecord>], view: &View) -> Vec<u8> {
+    let mut body = Vec::with_capacity(records.len() * 400 + 2);
+    body.push(b'[');
+    write_some(records, view, &mut body);
+    body.push(b']');
+    body
+}
+
+fn write_some(records: &[Arc<ClientRecord>], view: &View, body: &mut Vec<u8>) {
+    for (position, record) in records.iter().enumerate() {
+        if position > 0 {
+            body.push(b',');
+        }
+        (view.write)(&record.client, body);
+    }
+}
+
+/// A JSON array of clients that is written while it is sent, from one snapshot.
+struct Pieces {
+    selection: Selection,
+    /// What is not written yet.
+    range: Range<usize>,
+    view: &'static View,
+    begun: bool,
+}
+
+impl MessageBody for Pieces {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        const PIECE: usize = 256;
+        if self.begun && self.range.is_empty() {
+            return Poll::Ready(None);
+        }
+        let end = self.range.end.min(self.range.start + PIECE);
+        let records = self.selection.slice(self.range.start..end);
+        let mut piece = Vec::with_capacity(records.len() * 400 + 2);
+        piece.push(if self.begun { b',' } else { b'[' });
+        write_some(&records, self.view, &mut piece);
+        self.begun = true;
+        self.range.start = end;
+        if self.range.is_empty() {
+            piece.push(b']');
+        }
+        Poll::Ready(Some(Ok(piece.into())))
+    }
+}
+
+/// One client.
+pub fn get(call: &Call<'_>, view: &View) -> Result<Answer, Refusal> {
+    let record = call.client()?;
+    let tag = call.etag(record.client.changed);
+    Ok(call.not_modified(&tag).unwrap_or_else(|| {
+        Answer::json_bytes(StatusCode::OK, view.json(&record.client)).with_etag(&tag)
+    }))
+}
+
+/// A created client, for the answer of a generation.
+pub struct Created {
+    pub record: Arc<ClientRecord>,
+    pub value: PlainSecret,
+}
+
+/// Creates a client. `render` writes the generation's creation answer.
+pub async fn create(
+    call: &Call<'_>,
+    view: &View,
+    render: impl FnOnce(&Created) -> Answer,
+) -> Result<Answer, Refusal> {
+    let tenant = call.tenant_id()?;
+    let new = view.new_client(&call.json()?)?;
+    match call.write(Command::CreateClient { tenant, new }).await? {
+        Outcome::ClientCreated { record, value } => {
+            let created = Created { record, value };
+            let client = &created.record.client;
+            Ok(render(&created)
+                .with_location(&view.client_path(tenant, &client.id))
+                .with_etag(&call.etag(client.changed))
+                .never_stored())
+        }
+        _ => Err(Refusal::internal()),
+    }
+}
+
+/// Updates a client: what the body does not name, or the view cannot, stays.
+pub async fn update(call: &Call<'_>, view: &View) -> Result<Answer, Refusal> {
+    let json = call.json()?;
+    let members = Members::of(&json)?;
+    let named = view.id(&members)?;
+    let update = view.update(&members)?;
+    let path = call.client_id();
+    if let (Some(named), Ok(client)) = (&named, &path)
+        && named != client
+    {
+        return Err(Refusal::invalid(
+            format!("The body names client '{named}', the path '{client}'."),
+            "An Id cannot change: leave it out of the body, or let the two agree.",
+        ));
+    }
+    let command = Command::UpdateClient {
+        tenant: call.tenant_id()?,
+        client: path?,
+        update,
+        condition: call.condition(),
+    };
+    match call.write(command).await? {
+        Outcome::Client(record) => {
+            let tag = call.etag(record.client.changed);
+            Ok(Answer::json_bytes(StatusCode::OK, view.json(&record.client)).with_etag(&tag))
+        }
+        _ => Err(Refusal::internal()),
+    }
+}

@@ -1,0 +1,238 @@
+//! The way of every request: route, method, token, body, admission, handler, answer. The order is
+//! that of contract section 4, and there is no other way in.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::web::{Bytes, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::answer::Answer;
+use super::call::Call;
+use super::discovery::Documents;
+use super::query::Query;
+use super::request::{self, Body, Deadline};
+use super::routes::{self, Deed, Params, Route};
+use super::{errors, health, legacy, oauth, preview, v1};
+use crate::domain::access::Operation;
+use crate::domain::error::Refusal;
+use crate::domain::ids::{ClientId, TenantId};
+use crate::domain::ports::Random;
+use crate::service::Service;
+use crate::service::command::Caller;
+use crate::system::clock::monotonic_now;
+use crate::tokens::cache::VerifiedCache;
+
+/// What all workers share.
+pub struct Site {
+    /// Set once the store is open; until then the service is starting.
+    pub open: OnceLock<Open>,
+    pub random: Arc<dyn Random>,
+    /// Set when the end has begun.
+    pub stopping: OnceLock<()>,
+}
+
+/// What there is once the store is open.
+pub struct Open {
+    pub service: Arc<Service>,
+    pub documents: Documents,
+}
+
+/// What one worker has.
+pub struct Worker {
+    pub site: Arc<Site>,
+    pub verified: RefCell<VerifiedCache>,
+}
+
+/// Answers a request.
+pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let arrived = monotonic_now();
+    let operation_id = worker.site.random.uuid().to_string();
+    let mut body = Body::new(payload, request.headers());
+    let deadline = Deadline::read(request.headers(), arrived);
+    let incoming = Incoming {
+        worker,
+        request: &request,
+        operation_id: &operation_id,
+        deadline: &deadline,
+    };
+    let answer = incoming.answer(&mut body).await;
+    body.drain(deadline.at).await;
+    log_outcome(&request, &answer, &operation_id, arrived);
+    answer.into_response(request.method(), &operation_id)
+}
+
+/// One line a request, without its query, which may hold what does not belong into a log.
+fn log_outcome(request: &HttpRequest, answer: &Answer, operation_id: &str, arrived: Instant) {
+    let level = match answer.status.is_server_error() {
+        true => log::Level::Error,
+        false => log::Level::Debug,
+    };
+    log::log!(
+        level,
+        "{operation_id} {} {:?} {} in {} µs",
+        request.method(),
+        request.uri().path(),
+        answer.status.as_u16(),
+        monotonic_now().duration_since(arrived).as_micros()
+    );
+}
+
+struct Incoming<'a> {
+    worker: &'a Worker,
+    request: &'a HttpRequest,
+    operation_id: &'a str,
+    deadline: &'a Deadline,
+}
+
+impl Incoming<'_> {
+    async fn answer(self, body: &mut Body) -> Answer {
+        let operation_id = self.operation_id;
+        let path = self.request.uri().path();
+        let Some((route, params)) = routes::find(path) else {
+            return errors::render(&errors::no_route(path), operation_id);
+        };
+        match route.deed(self.request.method()) {
+            None => {
+                let refusal = errors::method_not_allowed(route, self.request.method().as_str());
+                let answer = match route {
+                    Route::Token => oauth::refused_method(),
+                    _ => errors::render(&refusal, operation_id),
+                };
+                errors::with_allow(answer, route)
+            }
+            Some(Deed::Open) => self.open(route, body).await,
+            Some(Deed::Operation(operation)) => self
+                .operate(route, operation, &params, body)
+                .await
+                .unwrap_or_else(|refusal| errors::render(&refusal, operation_id)),
+        }
+    }
+
+    /// What anybody may ask for.
+    async fn open(self, route: Route, body: &mut Body) -> Answer {
+        let site = &self.worker.site;
+        let headers = self.request.headers();
+        match (route, site.open.get()) {
+            (Route::Live, _) => health::live(),
+            (Route::Ready, _) => health::ready(site),
+            (Route::Token, None) => oauth::unavailable(),
+            (Route::Token, Some(open)) => {
+                oauth::token(&open.service, headers, body, self.deadline).await
+            }
+            (_, None) => errors::render(&errors::starting(), self.operation_id),
+            (Route::Keys, Some(open)) => open.documents.keys(headers),
+            (_, Some(open)) => open.documents.discovery(headers),
+        }
+    }
+
+    /// What takes a token.
+    async fn operate(
+        self,
+        route: Route,
+        operation: Operation,
+        params: &Params,
+        body: &mut Body,
+    ) -> Result<Answer, Refusal> {
+        let service = &self
+            .worker
+            .site
+            .open
+            .get()
+            .ok_or_else(errors::starting)?
+            .service;
+        let headers = self.request.headers();
+        let method = self.request.method();
+        let caller = self.caller(service)?;
+        let bytes = match *method == Method::POST || *method == Method::PUT {
+            false => Bytes::new(),
+            true => {
+                let bytes = body.read(request::LARGEST_JSON, self.deadline).await?;
+                request::is_json(headers)?;
+                bytes
+            }
+        };
+        let tenant = params.tenant.as_deref().and_then(TenantId::parse);
+        let client = match route.names_a_client() {
+            true => params.item.as_deref().and_then(ClientId::parse),
+            false => None,
+        };
+        let admission = service.admit(operation, &caller, tenant, client.as_ref());
+        let tenant = self.deadline.wait_for(admission).await?;
+        self.deadline.check()?;
+        let query = Query::parse(self.request.uri().query().unwrap_or_default())?;
+        let call = Call {
+            service,
+            operation,
+            operation_id: self.operation_id,
+            caller,
+            tenant,
+            params,
+            method,
+            query,
+            headers,
+            body: bytes,
+            deadline: self.deadline.at,
+        };
+        handle(&call, route).await
+    }
+
+    /// Whose token this is.
+    fn caller(&self, service: &Service) -> Result<Caller, Refusal> {
+        let token = request::bearer_token(self.request.headers())?;
+        let now = service.clock.now();
+        let mut verified = self.worker.verified.borrow_mut();
+        let token = verified
+            .verify(&service.verifier, token, now)
+            .map_err(request::refused_token)?;
+        Ok(Caller {
+            tenant: token.tenant,
+            client: token.client,
+            generation: token.generation,
+        })
+    }
+}
+
+async fn handle(call: &Call<'_>, route: Route) -> Result<Answer, Refusal> {
+    use Operation as O;
+    match call.operation {
+        O::ListClients => v1::clients::list(call),
+        O::CreateClient => v1::clients::create(call).await,
+        O::GetClient => v1::clients::get(call),
+        O::UpdateClient => v1::clients::update(call).await,
+        O::DeleteClient | O::LegacyDeleteClient => v1::clients::delete(call).await,
+        O::ListClientRoles => v1::roles::list_held(call, route),
+        O::ReplaceClientRoles => v1::roles::replace_held(call).await,
+        O::ListSecrets => v1::secrets::list(call),
+        O::AddSecret => v1::secrets::add(call).await,
+        O::GetSecret => v1::secrets::get(call),
+        O::UpdateSecret => v1::secrets::update(call).await,
+        O::DeleteSecret | O::PreviewDeleteSecret => v1::secrets::delete(call).await,
+        O::ListRoles => v1::roles::list(call),
+        O::CreateRole => v1::roles::create(call).await,
+        O::GetRole => v1::roles::get(call),
+        O::UpdateRole => v1::roles::update(call).await,
+        O::DeleteRole => v1::roles::delete(call).await,
+        O::ListRoleHolders => v1::roles::list_holders(call),
+        O::ListClusterRoles => v1::roles::list_cluster(call),
+        O::GetTenant => v1::tenants::get(call),
+        O::UpdateTenant => v1::tenants::update(call).await,
+        O::DeleteTenant => v1::tenants::delete(call).await,
+        O::ListTenants => v1::tenants::list(call),
+        O::CreateTenant => v1::tenants::create(call).await,
+        O::PreviewListClients => preview::clients::list(call),
+        O::PreviewCreateClient => preview::clients::create(call).await,
+        O::PreviewGetClient => preview::clients::get(call),
+        O::PreviewUpdateClient => preview::clients::update(call).await,
+        O::PreviewListSecrets => preview::secrets::list(call),
+        O::PreviewAddSecret => preview::secrets::add(call).await,
+        O::PreviewGetSecret => preview::secrets::get(call),
+        O::PreviewUpdateSecret => preview::secrets::update(call).await,
+        O::LegacyListClients => legacy::list(call),
+        O::LegacyCreateClient => legacy::create(call).await,
+        O::LegacyGetClient => legacy::get(call),
+        O::LegacyUpdateClient => legacy::update(call).await,
+    }
+}

@@ -1,0 +1,67 @@
+//! HTTP: from requests to calls of the service, and from its answers to bytes.
+//!
+//! `dispatch` is the one way in; `routes` is the table of paths. A generation of the API holds no
+//! logic: it converts in, calls what the newest calls, and converts out. To add an operation: a
+//! line in `domain::access`, one in `routes`, one in `dispatch`, and its handler.
+
+mod answer;
+mod call;
+mod clients;
+pub mod discovery;
+pub mod dispatch;
+mod errors;
+mod health;
+mod legacy;
+mod members;
+mod oauth;
+mod preview;
+mod query;
+mod request;
+pub mod routes;
+mod urlencoded;
+mod v1;
+mod views;
+
+use std::cell::RefCell;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
+use actix_web::web::Payload;
+use actix_web::{App, HttpRequest, HttpServer, web};
+
+use crate::tokens::cache::VerifiedCache;
+use dispatch::{Site, Worker};
+
+/// How long requests in flight may take to finish when the service stops, in seconds.
+const SHUTDOWN_SECONDS: u64 = 30;
+
+/// Serves a site on a listener until it is stopped. `workers` is the number of threads that
+/// answer; `None` is one a processor.
+pub fn serve(
+    site: Arc<Site>,
+    listener: TcpListener,
+    workers: Option<usize>,
+) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        let worker = Rc::new(Worker {
+            site: site.clone(),
+            verified: RefCell::new(VerifiedCache::default()),
+        });
+        App::new().default_service(web::to(move |request: HttpRequest, payload: Payload| {
+            let worker = worker.clone();
+            async move { dispatch::answer(&worker, request, payload).await }
+        }))
+    })
+    .keep_alive(KeepAlive::Timeout(Duration::from_secs(75)))
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals();
+    let server = match workers {
+        Some(workers) => server.workers(workers),
+        None => server,
+    };
+    Ok(server.listen(listener)?.run())
+}
