@@ -53,7 +53,7 @@ struct Check<'a> {
     holders: BTreeMap<Key, u64>,
 }
 
-/// Gives the tenant's alias too, folded, where it must be unlike every other one.
+/// Gives the tenant's folded alias too, where no other tenant may have it.
 pub fn check(trees: &Trees, tenant: TenantId) -> (Findings, Option<String>) {
     let mut check = Check {
         trees,
@@ -90,18 +90,24 @@ impl Check<'_> {
         }
     }
 
+    /// Gives the alias that no other tenant may have.
     fn tenant_row(&mut self) -> Option<String> {
-        let key = Key::Tenant(self.tenant);
-        let row: TenantRow = self.findings.expect(self.trees, &key)?;
-        match row.tenant(self.tenant) {
-            Err(why) => {
-                self.findings.add(key, why);
-                None
+        let mut missing = true;
+        let mut alias = None;
+        self.each(Tree::Tenants, |check, key, row: Option<TenantRow>| {
+            missing = false;
+            match row.map(|row| row.tenant(check.tenant)) {
+                None => {}
+                Some(Err(why)) => check.findings.add(key, why),
+                // What is being deleted gave its alias back.
+                Some(Ok(tenant)) if tenant.state == TenantState::Deleting => {}
+                Some(Ok(tenant)) => alias = tenant.alias.map(|alias| alias.folded()),
             }
-            // What is being deleted gave its alias back.
-            Ok(tenant) if tenant.state == TenantState::Deleting => None,
-            Ok(tenant) => tenant.alias.map(|alias| alias.folded()),
+        });
+        if missing {
+            self.findings.add(Key::Tenant(self.tenant), "it is missing");
         }
+        alias
     }
 
     fn roles(&mut self) {

@@ -79,7 +79,7 @@ pub fn open<R: Row>(key: &Key, bytes: &[u8]) -> Result<R, RowFault> {
     R::read(*version, content)
 }
 
-fn checksum(tree: &str, key: &[u8], body: &[u8]) -> u32 {
+pub fn checksum(tree: &str, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(tree.as_bytes());
     hasher.update(key);
