@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use credenza::domain::ids::Revision;
-use credenza::store::batch::{Batch, TenantRevisions};
+use credenza::store::batch::{Batch, Change, TenantRevisions};
 use credenza::store::sled::{Opened, SledStore};
 use credenza::store::{CommitError, Store, StoreError};
 use tempfile::TempDir;
@@ -75,17 +75,21 @@ fn commit(store: &SledStore, revision: u64) -> Result<(), CommitError> {
         1 => put_tenant(&tenant(1), true),
         _ => put_client(id, None, &client(&format!("c{revision}"))),
     };
-    let batch = Batch {
+    runtime().block_on(store.commit(batch(revision, vec![change])))
+}
+
+/// A batch that moves the one tenant from the revision before.
+fn batch(revision: u64, changes: Vec<Change>) -> Batch {
+    Batch {
         operation: Uuid::from_u128(revision.into()),
         revision: Revision(revision),
         tenants: vec![TenantRevisions {
-            tenant: id,
+            tenant: tenant_id(1),
             decided_on: Revision(revision - 1),
             after: Revision(revision),
         }],
-        changes: vec![change],
-    };
-    runtime().block_on(store.commit(batch))
+        changes,
+    }
 }
 
 fn clients(store: &SledStore) -> usize {
@@ -244,23 +248,47 @@ fn nothing_is_kept_outside_of_pages() {
     for revision in 2..60 {
         let mut record = largest_client();
         record.client.id = client_id(&format!("c{revision}"));
-        let id = tenant_id(1);
-        let batch = Batch {
-            operation: Uuid::from_u128(revision.into()),
-            revision: Revision(revision),
-            tenants: vec![TenantRevisions {
-                tenant: id,
-                decided_on: Revision(revision - 1),
-                after: Revision(revision),
-            }],
-            changes: vec![put_client(id, None, &record)],
-        };
-        runtime().block_on(store.commit(batch)).unwrap();
+        let change = put_client(tenant_id(1), None, &record);
+        runtime()
+            .block_on(store.commit(batch(revision, vec![change])))
+            .unwrap();
     }
     let blobs = fs::read_dir(directory.path.join("sled/blobs")).unwrap();
     assert_eq!(blobs.count(), 0);
     assert_eq!(clients(&store), 58);
     assert_eq!(runtime().block_on(store.check()).unwrap(), []);
+}
+
+#[test]
+fn a_tenant_that_changes_meanwhile_is_loaded_at_one_revision() {
+    let directory = Directory::filled(1);
+    let store = existing(&directory.path);
+    let id = tenant_id(1);
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let acquire = std::sync::atomic::Ordering::Acquire;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut old = None;
+            for revision in 2..400 {
+                let texts = [["a", "b"], ["b", "c"], ["c", "a"]][revision as usize % 3];
+                let mut new = with(client("pump"), &texts, &[], &[1]);
+                new.client.changed = Revision(revision);
+                let change = put_client(id, old.as_ref(), &new);
+                old = Some(new);
+                runtime()
+                    .block_on(store.commit(batch(revision, vec![change])))
+                    .unwrap();
+            }
+            ended.store(true, std::sync::atomic::Ordering::Release);
+        });
+        while !ended.load(acquire) {
+            let rows = runtime().block_on(store.load(id)).unwrap().unwrap();
+            let changed = rows.clients.first().map(|record| record.client.changed);
+            assert_eq!(changed.unwrap_or(Revision(1)), rows.revision);
+            assert_eq!(runtime().block_on(store.check()).unwrap(), []);
+        }
+    });
+    assert_eq!(runtime().block_on(store.revision()).unwrap(), Revision(399));
 }
 
 #[cfg(unix)]

@@ -198,12 +198,15 @@ pub fn tenant_of(key: &[u8]) -> Option<TenantId> {
 
 /// Where a row lies, in words, also where its key makes no sense.
 pub fn place(tree: Tree, key: &[u8]) -> String {
-    match (Key::read(tree, key), tenant_of(key)) {
-        (Some(key), _) => key.to_string(),
-        (None, Some(tenant)) if Tree::OF_TENANTS.contains(&tree) => {
-            format!("a row of `{}` of tenant {tenant}", tree.name())
+    if let Some(key) = Key::read(tree, key) {
+        return key.to_string();
+    }
+    let bytes: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    match tenant_of(key) {
+        Some(tenant) if Tree::OF_TENANTS.contains(&tree) => {
+            format!("row {bytes} in `{}` of tenant {tenant}", tree.name())
         }
-        (None, _) => format!("a row of `{}`", tree.name()),
+        _ => format!("row {bytes} in `{}`", tree.name()),
     }
 }
 

@@ -158,16 +158,18 @@ impl Inner {
         if let Some(why) = refused {
             return Err(CommitError::DidNotHappen(StoreError::Failed(why)));
         }
+        // Should sled panic, nobody knows what it wrote.
+        *condition = Condition::Poisoned("its last batch did not end".to_owned());
         let _gate = self.gate.write();
         let outcome = commit::write(&self.trees, batch)
             .and_then(|()| self.sync().map_err(CommitError::MayHaveHappened));
-        match &outcome {
-            Ok(()) => self.durable.store(batch.revision.0, Ordering::Release),
-            Err(CommitError::MayHaveHappened(error)) => {
-                *condition = Condition::Poisoned(error.to_string());
-            }
-            Err(CommitError::Conflict(_) | CommitError::DidNotHappen(_)) => {}
+        if outcome.is_ok() {
+            self.durable.store(batch.revision.0, Ordering::Release);
         }
+        *condition = match &outcome {
+            Err(CommitError::MayHaveHappened(error)) => Condition::Poisoned(error.to_string()),
+            _ => Condition::Open,
+        };
         outcome
     }
 

@@ -117,11 +117,14 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
 
 fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, StoreError> {
     if directory.has_sled()? {
-        let db = open_sled(&directory).or_else(|error| {
-            // Creation is when a power cut tears it, and its content is always the same.
-            directory.remove_configuration()?;
-            open_sled(&directory).map_err(|_| error)
-        })?;
+        let db = match open_sled(&directory) {
+            // Creation is when a power cut tears `conf`, and what it holds is always the same.
+            Err(StoreError::Damaged(_)) => {
+                directory.remove_configuration()?;
+                open_sled(&directory)?
+            }
+            opened => opened?,
+        };
         let trees = Trees::open(&db)?;
         refuse_unmarked_data(&trees)?;
         drop(trees);
