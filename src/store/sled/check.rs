@@ -1,0 +1,186 @@
+//! Reads every row of the store and names what does not agree, tenant by tenant.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use super::Inner;
+use super::check_tenant;
+use super::files;
+use super::keys::{self, Key, Tree};
+use super::rows::{self, EntryRow, LastRow, ManifestRow, Row};
+use super::trees::{Trees, until_error};
+use crate::domain::ids::TenantId;
+use crate::store::{Finding, StoreError};
+
+/// What was found so far.
+#[derive(Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    pub fn add(&mut self, place: impl Display, problem: impl Display) {
+        self.0.push(Finding {
+            place: place.to_string(),
+            problem: problem.to_string(),
+        });
+    }
+
+    /// Passes each row on whose key makes sense, as `None` where the row itself does not. Goes on
+    /// behind a damaged row; a tree that cannot be read on is one finding.
+    pub fn each<R: Row>(
+        &mut self,
+        tree: Tree,
+        entries: impl Iterator<Item = Result<(::sled::IVec, ::sled::IVec), StoreError>>,
+        mut visit: impl FnMut(&mut Self, Key, Option<R>),
+    ) {
+        for entry in entries {
+            match entry {
+                Err(error) => self.add(format!("`{}`", tree.name()), error),
+                Ok((bytes, row)) => match Key::read(tree, &bytes) {
+                    None => self.add(keys::place(tree, &bytes), "its key makes no sense"),
+                    Some(key) => {
+                        let row = self.row(&key, &row);
+                        visit(self, key, row);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Reads a row, or adds what is wrong with it.
+    pub fn row<R: Row>(&mut self, key: &Key, bytes: &[u8]) -> Option<R> {
+        match rows::open(key, bytes) {
+            Ok(row) => Some(row),
+            Err(why) => {
+                self.add(key, why);
+                None
+            }
+        }
+    }
+
+    /// The row of a key that must be there.
+    pub fn expect<R: Row>(&mut self, trees: &Trees, key: &Key) -> Option<R> {
+        match trees.bytes(key) {
+            Ok(Some(bytes)) => self.row(key, &bytes),
+            Ok(None) => {
+                self.add(key, "it is missing");
+                None
+            }
+            Err(error) => {
+                self.add(key, error);
+                None
+            }
+        }
+    }
+}
+
+/// Checks the whole store. While a service writes to it, each tenant is checked as of one revision.
+pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Findings::default();
+    meta(inner, &mut findings);
+    let mut aliases = HashMap::new();
+    let mut after = None;
+    while let Some(tenant) = next_tenant(&inner.trees, after, &mut findings) {
+        let (found, alias) =
+            inner.at_one_revision(tenant, |trees| check_tenant::check(trees, tenant))?;
+        findings.0.extend(found.0);
+        if let Some(alias) = alias
+            && let Some(other) = aliases.insert(alias, tenant)
+        {
+            let problem = format!("its alias is also that of tenant {other}");
+            findings.add(Key::Tenant(tenant), problem);
+        }
+        after = Some(tenant);
+    }
+    entries(inner, Tree::ClientIds, &mut findings);
+    entries(inner, Tree::Holders, &mut findings);
+    let blobs = inner.directory.count_blobs()?;
+    if blobs > 0 {
+        findings.add(
+            inner.directory.blobs().display(),
+            format!("it must be empty, and holds {blobs} files: a power cut can lose their rows"),
+        );
+    }
+    findings.0.sort();
+    findings.0.dedup();
+    Ok(findings.0)
+}
+
+fn meta(inner: &Inner, findings: &mut Findings) {
+    if let Some(manifest) = findings.expect::<ManifestRow>(&inner.trees, &Key::Manifest) {
+        if let Err(error) = files::refuse_later_format(manifest.format.into()) {
+            findings.add(Key::Manifest, error);
+        }
+        if (manifest.store(), manifest.epoch()) != (inner.store, inner.epoch) {
+            findings.add(Key::Manifest, "it belongs to another store");
+        }
+    }
+    for entry in inner.trees.with_prefix(Tree::Meta, &[]) {
+        match entry {
+            Err(error) => findings.add(format!("`{}`", Tree::Meta.name()), error),
+            Ok((key, _)) if Key::read(Tree::Meta, &key).is_none() => {
+                findings.add(keys::place(Tree::Meta, &key), "its key makes no sense");
+            }
+            Ok(_) => {}
+        }
+    }
+    // Its absence is damage, its own checksum is all that can be compared.
+    let _: Option<LastRow> = findings.expect(&inner.trees, &Key::Last);
+}
+
+/// The next tenant that any tree has a row of.
+fn next_tenant(
+    trees: &Trees,
+    after: Option<TenantId>,
+    findings: &mut Findings,
+) -> Option<TenantId> {
+    let from = match after {
+        None => [0; 16],
+        Some(tenant) => u128::from_be_bytes(*tenant.as_bytes())
+            .checked_add(1)?
+            .to_be_bytes(),
+    };
+    // From the very beginning, so that keys too short for a tenant are seen too.
+    let from = if after.is_some() { &from[..] } else { &[] };
+    let mut next: Option<TenantId> = None;
+    for tree in Tree::OF_TENANTS {
+        for entry in until_error(tree, trees.get(tree).range(from..)) {
+            match entry.map(|(key, _)| (keys::tenant_of(&key), key)) {
+                Ok((Some(tenant), _)) => {
+                    next = Some(next.map_or(tenant, |next| next.min(tenant)));
+                    break;
+                }
+                Ok((None, key)) => findings.add(keys::place(tree, &key), "its key makes no sense"),
+                Err(error) => findings.add(format!("`{}`", tree.name()), error),
+            }
+        }
+    }
+    next
+}
+
+/// Compares the entries of an index over all tenants with what they point to.
+fn entries(inner: &Inner, tree: Tree, findings: &mut Findings) {
+    let entries = inner.trees.with_prefix(tree, &[]);
+    findings.each(tree, entries, |findings, key, row: Option<EntryRow>| {
+        let (target, problem) = match &key {
+            Key::ClientId(client, tenant) => (
+                Key::Client(*tenant, client.clone()),
+                "there is no such client",
+            ),
+            Key::Holder(role, tenant, client) => (
+                Key::Assignment(*tenant, *role, client.clone()),
+                "the client does not hold it",
+            ),
+            _ => return,
+        };
+        if row.is_none() || matches!(inner.trees.bytes(&target), Ok(Some(_))) {
+            return;
+        }
+        // Both may have gone since the scan began: only what no commit is changing counts.
+        let _gate = inner.gate.read();
+        match (inner.trees.bytes(&key), inner.trees.bytes(&target)) {
+            (Ok(Some(_)), Ok(None)) => findings.add(key, problem),
+            (Err(error), _) | (_, Err(error)) => findings.add(key, error),
+            _ => {}
+        }
+    });
+}

@@ -1,0 +1,286 @@
+//! The data directory: its layout, its lock, its marker file, and what is synced when.
+//!
+//! `lock` is held as long as the directory is in use, `sled/` is sled's own directory, and
+//! `marker` says, from outside, that there must be a store inside: sled alone may open a damaged
+//! directory as an empty store without a word.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::StoreError;
+
+/// The version of the whole layout. A higher one is refused.
+pub const FORMAT: u32 = 1;
+
+const SLED: &str = "sled";
+const LOCK: &str = "lock";
+const MARKER: &str = "marker";
+const MARKER_UNFINISHED: &str = "marker.new";
+
+/// Says that a first start was completed in this directory, and which store is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    pub format_version: u32,
+    pub store_id: Uuid,
+    pub epoch: u32,
+    /// What the last clean stop left behind; nothing later may be lower.
+    pub sealed: Option<Seal>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    pub revision: u64,
+}
+
+/// A data directory that this process, and no other one, uses.
+pub struct DataDirectory {
+    root: PathBuf,
+    /// Held, not read: the operating system releases it with the process.
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Creates it where it is missing, for its owner alone, and locks it.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        create_directory(root).map_err(failed("cannot create", root))?;
+        let path = root.join(LOCK);
+        let lock = private_file()
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed("cannot open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                root: root.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(in_use(root)),
+            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path)(error)),
+        }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn sled(&self) -> PathBuf {
+        self.root.join(SLED)
+    }
+
+    /// sled's file of rows, the one that a commit syncs.
+    pub fn database(&self) -> PathBuf {
+        self.sled().join("db")
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.sled().join("conf")
+    }
+
+    pub fn blobs(&self) -> PathBuf {
+        self.sled().join("blobs")
+    }
+
+    /// Whether sled's directory holds anything at all.
+    pub fn has_sled(&self) -> Result<bool, StoreError> {
+        let path = self.sled();
+        holds_anything(&path).map_err(failed("cannot read", &path))
+    }
+
+    /// How many files sled keeps outside of its pages, where it never syncs them: must be 0.
+    pub fn count_blobs(&self) -> Result<usize, StoreError> {
+        let path = self.blobs();
+        match path.read_dir() {
+            Ok(entries) => Ok(entries.count()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(failed("cannot read", &path)(error)),
+        }
+    }
+
+    pub fn create_sled(&self) -> Result<(), StoreError> {
+        let path = self.sled();
+        create_directory(&path).map_err(failed("cannot create", &path))
+    }
+
+    /// Removes sled's directory with everything in it.
+    pub fn remove_sled(&self) -> Result<(), StoreError> {
+        let path = self.sled();
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("cannot remove", &path)(error))
+            }
+            _ => sync_directory(&self.root),
+        }
+    }
+
+    /// A page of `conf` that was torn when it was created makes sled refuse; sled writes it anew.
+    pub fn remove_configuration(&self) -> Result<(), StoreError> {
+        remove_file(&self.configuration())
+    }
+
+    /// To be done before sled opens its directory: a snapshot that a kill left half-written can
+    /// make every opening fail, and what is read must not be what only the page cache holds.
+    pub fn prepare_for_opening(&self) -> Result<(), StoreError> {
+        let directory = self.sled();
+        let unreadable = || failed("cannot read", &directory);
+        for entry in directory.read_dir().map_err(unreadable())? {
+            let entry = entry.map_err(unreadable())?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("snap.") && name.ends_with(".generating") {
+                remove_file(&entry.path())?;
+            }
+        }
+        let database = self.database();
+        if database.exists() {
+            let file = File::open(&database).map_err(failed("cannot open", &database))?;
+            file.sync_data().map_err(failed("cannot sync", &database))?;
+        }
+        Ok(())
+    }
+
+    /// To be done right after sled opened its directory: from here on only the file of rows needs
+    /// to be synced.
+    pub fn sync_everything(&self) -> Result<(), StoreError> {
+        for path in [self.database(), self.configuration()] {
+            let file = File::open(&path).map_err(failed("cannot open", &path))?;
+            file.sync_all().map_err(failed("cannot sync", &path))?;
+        }
+        if self.blobs().exists() {
+            sync_directory(&self.blobs())?;
+        }
+        sync_directory(&self.sled())?;
+        sync_directory(&self.root)?;
+        sync_directory(parent(&self.root))
+    }
+
+    pub fn read_marker(&self) -> Result<Option<Marker>, StoreError> {
+        let path = self.root.join(MARKER);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("cannot read", &path)(error)),
+        };
+        // The version first: a later one may have other members.
+        let marker: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
+        let version = marker
+            .as_ref()
+            .ok()
+            .and_then(|marker| marker.get("format_version"));
+        if let Some(version) = version.and_then(serde_json::Value::as_u64) {
+            refuse_later_format(version)?;
+        }
+        let marker = marker.and_then(serde_json::from_value);
+        marker.map(Some).map_err(|error| {
+            StoreError::Damaged(format!(
+                "the marker {} cannot be read: {error}",
+                path.display()
+            ))
+        })
+    }
+
+    /// Replaces the marker: after a power cut there is the old one or the new one, whole.
+    pub fn write_marker(&self, marker: &Marker) -> Result<(), StoreError> {
+        let unfinished = self.root.join(MARKER_UNFINISHED);
+        let finished = self.root.join(MARKER);
+        let written = || -> io::Result<()> {
+            let mut file = private_file()
+                .create(true)
+                .truncate(true)
+                .open(&unfinished)?;
+            file.write_all(&serde_json::to_vec(marker)?)?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            std::fs::rename(&unfinished, &finished)
+        };
+        written().map_err(failed("cannot write", &finished))?;
+        sync_directory(&self.root)
+    }
+}
+
+/// Another process has the directory.
+pub fn in_use(root: &Path) -> StoreError {
+    StoreError::Failed(format!(
+        "another process has the data directory {} open: stop it first, or name another directory",
+        root.display()
+    ))
+}
+
+pub fn refuse_later_format(version: u64) -> Result<(), StoreError> {
+    if version <= FORMAT.into() {
+        return Ok(());
+    }
+    Err(StoreError::Failed(format!(
+        "its format is version {version}, and this program reads up to version {FORMAT}: \
+         use the program that wrote it, or a later one"
+    )))
+}
+
+/// Turns an error of the operating system into the store's.
+pub fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    move |error| StoreError::Failed(format!("{doing} {}: {error}", path.display()))
+}
+
+fn holds_anything(directory: &Path) -> io::Result<bool> {
+    match directory.read_dir() {
+        Ok(mut entries) => Ok(entries.next().transpose()?.is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("cannot remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Creates a directory and those above it, each for its owner alone and durable in its parent.
+fn create_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    create_directory(above)?;
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_directory_io(above),
+    }
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    sync_directory_io(path).map_err(failed("cannot sync", path))
+}
+
+/// Makes the names in a directory durable. Only Unix can open a directory as a file.
+fn sync_directory_io(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(path)?.sync_all()?;
+    }
+    Ok(())
+}

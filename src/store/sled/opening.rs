@@ -1,0 +1,280 @@
+//! How a data directory is opened: what is begun, what is believed, and what is refused.
+//!
+//! A first start ends with the marker, after its secret was shown. So a directory without a marker
+//! that holds no more than the bootstrap batch is a start that was cut short, and begins anew; one
+//! that holds more has lost its marker. A directory with a marker must hold the store that the
+//! marker names: sled opens some damaged directories as empty stores, or rolled back, silently.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
+
+use ::sled::Db;
+use ::sled::transaction::TransactionError;
+use uuid::Uuid;
+
+use super::files::{self, DataDirectory, FORMAT, Marker};
+use super::keys::{Key, Tree};
+use super::rows::{self, LastRow, ManifestRow};
+use super::trees::{Trees, damaged, sled_error};
+use crate::domain::ids::{Epoch, Revision};
+use crate::domain::ports::Random;
+use crate::store::StoreError;
+
+/// The directory of tenants is the cache of the service; this one only serves loading.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// sled reclaims space in its flusher alone.
+const FLUSH_EVERY_MS: u64 = 500;
+/// The bootstrap batch is the first of a store.
+const BOOTSTRAP: Revision = Revision(1);
+
+/// A directory that was opened and found in order.
+pub struct Foundation {
+    pub trees: Trees,
+    pub db: Db,
+    pub store: Uuid,
+    pub epoch: Epoch,
+    pub last: Revision,
+    /// Whether the first start was completed.
+    pub complete: bool,
+    /// Last, so that its lock outlives sled.
+    pub directory: DataDirectory,
+}
+
+pub fn open(root: &Path, random: &dyn Random) -> Result<Foundation, StoreError> {
+    let directory = DataDirectory::open(root)?;
+    match directory.read_marker() {
+        Ok(Some(marker)) => existing(directory, &marker),
+        Ok(None) => unmarked(directory, random),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| within(root, error))
+}
+
+/// Names the directory, and what to do where it is damaged.
+fn within(root: &Path, error: StoreError) -> StoreError {
+    let root = root.display();
+    match error {
+        StoreError::Damaged(what) => StoreError::Damaged(format!(
+            "{root}: {what}. Copy the directory before anything else is tried, then restore a \
+             backup into an empty one"
+        )),
+        StoreError::Failed(why) => StoreError::Failed(format!("{root}: {why}")),
+    }
+}
+
+fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, StoreError> {
+    if !directory.database().is_file() {
+        return Err(StoreError::Damaged(
+            "the marker says that there is a store, and its files are missing".to_owned(),
+        ));
+    }
+    let db = open_sled(&directory)?;
+    if !db.was_recovered() {
+        return Err(StoreError::Damaged(
+            "the marker says that there is a store, and its files hold nothing".to_owned(),
+        ));
+    }
+    let names = db.tree_names();
+    if let Some(tree) = Tree::ALL
+        .iter()
+        .find(|tree| !names.iter().any(|name| name == tree.name().as_bytes()))
+    {
+        return Err(damaged(
+            format!("`{}`", tree.name()),
+            "all of it is missing",
+        ));
+    }
+    let trees = Trees::open(&db)?;
+    let Some((manifest, last)) = identity(&trees)? else {
+        return Err(damaged(Key::Manifest, "it is missing"));
+    };
+    if (manifest.store(), manifest.epoch) != (marker.store_id, marker.epoch) {
+        return Err(StoreError::Damaged(
+            "the marker belongs to another store than the one that is there".to_owned(),
+        ));
+    }
+    if let Some(seal) = marker.sealed
+        && last.0 < seal.revision
+    {
+        return Err(StoreError::Damaged(format!(
+            "the store ends with revision {last}, and was closed with {}",
+            seal.revision
+        )));
+    }
+    Ok(Foundation {
+        trees,
+        db,
+        store: manifest.store(),
+        epoch: manifest.epoch(),
+        last,
+        complete: true,
+        directory,
+    })
+}
+
+fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, StoreError> {
+    if directory.has_sled()? {
+        let db = match open_sled(&directory) {
+            // Creation is when a power cut tears `conf`, and what it holds is always the same.
+            Err(StoreError::Damaged(_)) => {
+                directory.remove_configuration()?;
+                open_sled(&directory)?
+            }
+            opened => opened?,
+        };
+        let trees = Trees::open(&db)?;
+        refuse_unmarked_data(&trees)?;
+        drop(trees);
+        drop(db);
+        directory.remove_sled()?;
+    }
+    fresh(directory, random)
+}
+
+/// Refuses a store that holds more than a first start writes before its marker.
+fn refuse_unmarked_data(trees: &Trees) -> Result<(), StoreError> {
+    let unmarked = |what: String| {
+        StoreError::Damaged(format!(
+            "the marker is missing, and the store holds more than a first start: {what}"
+        ))
+    };
+    let most = match identity(trees)? {
+        Some((_, last)) if last > BOOTSTRAP => {
+            return Err(unmarked(format!("it ends with revision {last}")));
+        }
+        Some(_) => 1,
+        None => 0,
+    };
+    for tree in [Tree::Tenants, Tree::Clients] {
+        let rows = trees.with_prefix(tree, &[]).take(most + 1);
+        if rows.collect::<Result<Vec<_>, _>>()?.len() > most {
+            return Err(unmarked(format!("`{}` has rows", tree.name())));
+        }
+    }
+    Ok(())
+}
+
+fn fresh(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, StoreError> {
+    directory.create_sled()?;
+    let db = open_sled(&directory)?;
+    let trees = Trees::open(&db)?;
+    let mut epoch = [0; 4];
+    random.fill(&mut epoch);
+    let manifest = ManifestRow {
+        format: FORMAT,
+        store: *random.uuid().as_bytes(),
+        epoch: u32::from_be_bytes(epoch),
+    };
+    begin(&trees, &manifest)?;
+    db.flush()
+        .map_err(|error| sled_error("creating the store", &error))?;
+    directory.sync_everything()?;
+    Ok(Foundation {
+        trees,
+        db,
+        store: manifest.store(),
+        epoch: manifest.epoch(),
+        last: Revision::ZERO,
+        complete: false,
+        directory,
+    })
+}
+
+fn begin(trees: &Trees, manifest: &ManifestRow) -> Result<(), StoreError> {
+    let last = LastRow {
+        revision: 0,
+        operation: [0; 16],
+    };
+    let unfit = |key: Key| move |why| damaged(key, why);
+    let manifest = rows::seal(&Key::Manifest, manifest).map_err(unfit(Key::Manifest))?;
+    let last = rows::seal(&Key::Last, &last).map_err(unfit(Key::Last))?;
+    let written = trees.transaction(|views| {
+        let meta = &views[Tree::Meta as usize];
+        meta.insert(Key::Manifest.bytes(), &manifest[..])?;
+        meta.insert(Key::Last.bytes(), &last[..])?;
+        Ok(())
+    });
+    written.map_err(|error| match error {
+        TransactionError::Abort(()) => StoreError::Failed("creating the store".to_owned()),
+        TransactionError::Storage(error) => sled_error("creating the store", &error),
+    })
+}
+
+/// What a store says of itself; `None` for one that was not begun.
+fn identity(trees: &Trees) -> Result<Option<(ManifestRow, Revision)>, StoreError> {
+    let manifest: Option<ManifestRow> = trees.row(&Key::Manifest)?;
+    let last: Option<LastRow> = trees.row(&Key::Last)?;
+    match (manifest, last) {
+        (Some(manifest), Some(last)) => {
+            files::refuse_later_format(manifest.format.into())?;
+            Ok(Some((manifest, Revision(last.revision))))
+        }
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(damaged(Key::Manifest, "it is missing")),
+        (Some(_), None) => Err(damaged(Key::Last, "it is missing")),
+    }
+}
+
+/// Opens sled with everything that has to be done right before and right after.
+fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
+    directory.prepare_for_opening()?;
+    let config = ::sled::Config::new()
+        .path(directory.sled())
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let db = patiently(directory, || config.open())?;
+    directory.sync_everything()?;
+    Ok(db)
+}
+
+/// sled's own lock may outlive the last use of a store in this process by a moment.
+fn patiently(
+    directory: &DataDirectory,
+    open: impl Fn() -> ::sled::Result<Db>,
+) -> Result<Db, StoreError> {
+    const TRIES: usize = 50;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..TRIES {
+        match without_panic(&open) {
+            Some(Ok(db)) => return Ok(db),
+            Some(Err(error)) if is_lock(&error) => std::thread::sleep(PAUSE),
+            Some(Err(error)) => return Err(sled_error("opening the store", &error)),
+            None => {
+                return Err(StoreError::Damaged(
+                    "the store's files cannot be read: they end too early or were changed"
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+    Err(files::in_use(directory.root()))
+}
+
+fn is_lock(error: &::sled::Error) -> bool {
+    matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
+thread_local! {
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what may panic on damaged files; `None` when it did. Of the panic nothing reaches the log:
+/// its text holds paths of sources and nothing that helps.
+fn without_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !SILENT.get() {
+                usual(info);
+            }
+        }));
+    });
+    SILENT.set(true);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    SILENT.set(false);
+    outcome.ok()
+}
