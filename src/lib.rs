@@ -1,5 +1,7 @@
 //! Credenza: an identity service for machines. The map of its rooms, one line a module.
 
+/// The command line: one file a command, and what starts the service.
+pub mod cli;
 /// The memory: immutable snapshots of tenants, the registry, the memory budget.
 pub mod directory;
 /// The words: tenants, clients, secrets, roles, ids, times, errors, and who may do what.

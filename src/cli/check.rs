@@ -1,0 +1,49 @@
+//! `credenza check`: is everything in the store as it should be?
+
+use std::process::ExitCode;
+
+use super::{DataArgument, fail};
+use crate::store::sled::{Opened, SledStore};
+use crate::store::{Finding, Store, StoreError};
+use crate::system::random::SystemRandom;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    data: DataArgument,
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(check(arguments)) {
+        Ok(findings) if findings.is_empty() => {
+            println!("All rows, indexes and counters agree.");
+            ExitCode::SUCCESS
+        }
+        Ok(findings) => {
+            for finding in &findings {
+                println!("{finding}");
+            }
+            fail(&format_args!("{} things are wrong", findings.len()))
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+async fn check(arguments: &Arguments) -> Result<Vec<Finding>, StoreError> {
+    let path = &arguments.data.data;
+    if !path.is_dir() {
+        let why = format!(
+            "there is no data directory {}; name it with --data",
+            path.display()
+        );
+        return Err(StoreError::Failed(why));
+    }
+    let (Opened::Fresh(store) | Opened::Existing(store)) = SledStore::open(path, &SystemRandom)?;
+    let findings = store.check().await?;
+    store.close().await?;
+    Ok(findings)
+}

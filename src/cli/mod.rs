@@ -1,0 +1,62 @@
+//! The command line: one file a command.
+//!
+//! `serve` also is what tests start the service with, so that they run what people run.
+
+mod check;
+pub mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An identity service for machines: client credentials, short-lived tokens, one binary.
+#[derive(Parser)]
+#[command(name = "credenza", version, arg_required_else_help = true)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service. Creates and sets up the data directory at the first start.
+    Serve(serve::Arguments),
+    /// Read every row of a stopped service's store and compare rows, indexes and counters.
+    /// Changes nothing. Exits with 1 and a list if anything is wrong.
+    Check(check::Arguments),
+    /// Print the version.
+    Version,
+}
+
+/// Where the store is; the same for every command.
+#[derive(clap::Args)]
+struct DataArgument {
+    /// The data directory.
+    #[arg(
+        long,
+        env = "CREDENZA_DATA",
+        default_value = "data/store",
+        value_name = "DIR"
+    )]
+    data: PathBuf,
+}
+
+/// Runs a command to its end.
+pub fn run(command_line: CommandLine) -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn")).init();
+    match command_line.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Version => {
+            println!("credenza {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Tells the person in front why a command ended, in one line.
+fn fail(why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("credenza: {why}");
+    ExitCode::FAILURE
+}

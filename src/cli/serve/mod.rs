@@ -1,0 +1,62 @@
+//! `credenza serve`: runs the service until a signal ends it.
+
+mod arguments;
+mod first_start;
+mod running;
+mod settings;
+
+use std::process::ExitCode;
+
+pub use arguments::Arguments;
+pub use running::{Running, StartError, start};
+pub use settings::{Base, BootstrapSettings, DataSet, Settings};
+
+use super::fail;
+
+/// Runs the service as the command line says.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let settings = match arguments.settings() {
+        Ok(settings) => settings,
+        Err(why) => return fail(&why),
+    };
+    actix_web::rt::System::new().block_on(async {
+        let running = match start(settings, &mut std::io::stdout()).await {
+            Ok(running) => running,
+            Err(error) => return fail(&error),
+        };
+        eprintln!("listening on {}", running.url());
+        wait_for_signal().await;
+        log::info!("stopping: finishing what is in flight");
+        match running.stop().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        }
+    })
+}
+
+/// SIGTERM or SIGINT; where there are no signals, Ctrl-C.
+#[cfg(unix)]
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    match signals {
+        Ok((mut terminate, mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        Err(error) => {
+            log::error!("signals cannot be received, only kill -9 ends the service: {error}");
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

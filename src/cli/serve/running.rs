@@ -1,0 +1,225 @@
+//! Starting the service, in the order that a crash at any point allows, and stopping it.
+//!
+//! The port is bound and health answers first; then the store is opened. On a first start the key
+//! is on disk before the first client is, the client before its secret is shown, and the marker
+//! that ends the first start comes last.
+
+use std::fmt;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use actix_web::dev::ServerHandle;
+
+use super::first_start;
+use super::settings::{DataSet, Settings};
+use crate::domain::error::Refusal;
+use crate::domain::ids::Epoch;
+use crate::domain::ports::Random;
+use crate::http::discovery::Documents;
+use crate::http::dispatch::{Open, Site};
+use crate::service::{self, Service};
+use crate::store::memory::MemoryStore;
+use crate::store::sled::{Opened, SledStore};
+use crate::store::{Store, StoreError};
+use crate::system::clock::monotonic_now;
+use crate::tokens::jwt::Issuer;
+use crate::tokens::key::{KeySet, SigningKey};
+use crate::tokens::key_file;
+use crate::tokens::verify::Verifier;
+
+/// Why the service did not start, in one line for a person.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Refusal> for StartError {
+    fn from(refusal: Refusal) -> Self {
+        Self(format!("the store could not be set up: {}", refusal.reason))
+    }
+}
+
+/// A service that answers.
+pub struct Running {
+    address: SocketAddr,
+    server: ServerHandle,
+    site: Arc<Site>,
+}
+
+/// A store, and whether it waits to be set up.
+struct Opening {
+    store: Arc<dyn Store>,
+    /// The same store, where its first start has to be ended with a marker.
+    fresh: Fresh,
+    key: SigningKey,
+}
+
+enum Fresh {
+    /// It was set up before.
+    No,
+    /// In memory: there is nothing to mark.
+    InMemory,
+    OnDisk(Arc<SledStore>),
+}
+
+/// Starts a service. Gives it back when it is ready; `out` is where a first secret is shown.
+pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, StartError> {
+    let started = monotonic_now();
+    let cannot_listen = |error: std::io::Error| {
+        StartError(format!("cannot listen on {}: {error}", settings.listen))
+    };
+    settings.base_on(settings.listen).map_err(StartError)?;
+    let listener = TcpListener::bind(settings.listen).map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    let base = settings.base_on(address).map_err(StartError)?;
+    let site = Arc::new(Site {
+        open: OnceLock::new(),
+        random: settings.random.clone(),
+        stopping: OnceLock::new(),
+    });
+    let server =
+        crate::http::serve(site.clone(), listener, settings.workers).map_err(cannot_listen)?;
+    let running = Running {
+        address,
+        server: server.handle(),
+        site,
+    };
+    actix_web::rt::spawn(server);
+
+    match running.open(settings, &base, started, out).await {
+        Ok(()) => Ok(running),
+        Err(error) => {
+            running.server.stop(false).await;
+            Err(error)
+        }
+    }
+}
+
+impl Running {
+    /// Where it listens, with the port that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that it listens on.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    async fn open(
+        &self,
+        settings: Settings,
+        base: &str,
+        started: std::time::Instant,
+        out: &mut dyn Write,
+    ) -> Result<(), StartError> {
+        let Opening { store, fresh, key } = open_store(&settings).await?;
+        let keys = Arc::new(KeySet::new(key, Vec::new()));
+        let issuer = format!("{base}/identity");
+        let documents = Documents::new(&issuer, &keys);
+        let (clock, random) = (settings.clock.clone(), settings.random.clone());
+        let service = Service::start(service::Parts {
+            store,
+            issuer: Issuer::new(
+                issuer.clone(),
+                settings.audience.clone(),
+                keys.clone(),
+                clock.clone(),
+                random.clone(),
+            ),
+            verifier: Verifier::new(issuer, settings.audience.clone(), keys),
+            clock,
+            random: random.clone(),
+            limits: settings.limits,
+            directory_bytes: settings.directory_bytes(),
+        })
+        .await?;
+        let service = Arc::new(service);
+
+        let data_set = settings.data_set;
+        if !matches!(fresh, Fresh::No) {
+            let given = settings.bootstrap;
+            let set_up = first_start::set_up(&service, given, data_set, &*random, started).await?;
+            first_start::show(&set_up, base, out)
+                .map_err(|error| StartError(format!("the secret could not be shown: {error}")))?;
+            if let Fresh::OnDisk(store) = fresh {
+                store.mark_complete()?;
+            }
+        }
+        if data_set != DataSet::Plain {
+            first_start::load_demo(&service, started).await?;
+        }
+        // Nobody else sets it.
+        let _ = self.site.open.set(Open { service, documents });
+        Ok(())
+    }
+
+    /// Finishes what is in flight, flushes, closes the store.
+    pub async fn stop(self) -> Result<(), StoreError> {
+        let _ = self.site.stopping.set(());
+        self.server.stop(true).await;
+        match self.site.open.get() {
+            Some(open) => open.service.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
+    let Some(directory) = settings.data.clone() else {
+        let mut epoch = [0; 4];
+        settings.random.fill(&mut epoch);
+        let key = SigningKey::generate().map_err(|error| StartError(error.to_string()))?;
+        let store = Arc::new(MemoryStore::new(Epoch(u32::from_be_bytes(epoch))));
+        return Ok(Opening {
+            store,
+            fresh: Fresh::InMemory,
+            key,
+        });
+    };
+    let random = settings.random.clone();
+    let opening = tokio::task::spawn_blocking(move || open_directory(&directory, &*random));
+    opening
+        .await
+        .unwrap_or_else(|_| Err(StartError("the store could not be opened".into())))
+}
+
+/// The file of the signing key, in the data directory and outside the store.
+fn key_path(directory: &Path) -> PathBuf {
+    directory.join("signing-key.pem")
+}
+
+fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, StartError> {
+    let opened = SledStore::open(directory, random)?;
+    let key = key_file::load_or_create(&key_path(directory))
+        .map_err(|error| StartError(error.to_string()))?;
+    Ok(match opened {
+        Opened::Existing(store) => Opening {
+            store: Arc::new(store),
+            fresh: Fresh::No,
+            key,
+        },
+        Opened::Fresh(store) => {
+            let store = Arc::new(store);
+            Opening {
+                store: store.clone(),
+                fresh: Fresh::OnDisk(store),
+                key,
+            }
+        }
+    })
+}

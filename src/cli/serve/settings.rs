@@ -1,0 +1,97 @@
+//! What a service is started with: the flags of `serve`, or a test's choice.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::domain::ids::{ClientId, TenantId};
+use crate::domain::ports::{Clock, Random};
+use crate::service::decide::Limits;
+use crate::tokens::secret::PlainSecret;
+
+/// Everything that can be chosen.
+pub struct Settings {
+    /// The data directory; `None` keeps everything in memory.
+    pub data: Option<PathBuf>,
+    pub listen: SocketAddr,
+    pub base: Base,
+    pub behind_tls_proxy: bool,
+    pub audience: String,
+    pub limits: Limits,
+    /// What the whole process may use.
+    pub memory_bytes: u64,
+    pub data_set: DataSet,
+    pub bootstrap: BootstrapSettings,
+    /// How many threads answer; `None` is one a processor.
+    pub workers: Option<usize>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+/// What the issuer's URL begins with.
+pub enum Base {
+    Given(String),
+    /// Scheme and address as served.
+    AsServed,
+}
+
+/// What a store holds besides what people put there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum DataSet {
+    Plain,
+    /// The demo set.
+    Demo,
+    /// The demo set, in memory, with a first client that everybody knows.
+    Dev,
+}
+
+/// What the first start takes instead of generated values.
+#[derive(Default)]
+pub struct BootstrapSettings {
+    pub tenant: Option<TenantId>,
+    pub client: Option<ClientId>,
+    pub secret: Option<PlainSecret>,
+}
+
+/// What of the process's memory is not the directory's: sled's cache and page table, threads,
+/// connections.
+const NOT_THE_DIRECTORYS: u64 = (16 + 64) << 20;
+
+/// The least that the directory gets, however little memory is allowed.
+const LEAST: u64 = 8 << 20;
+
+impl Settings {
+    /// How many bytes the tenants in memory may weigh together.
+    pub fn directory_bytes(&self) -> usize {
+        let bytes = self
+            .memory_bytes
+            .saturating_sub(NOT_THE_DIRECTORYS)
+            .max(LEAST);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// The base of the issuer, for a service that listens on an address; or why there is none.
+    pub fn base_on(&self, address: SocketAddr) -> Result<String, String> {
+        let loopback = address.ip().is_loopback();
+        if self.data_set == DataSet::Dev && !loopback {
+            return Err(format!(
+                "--dev has a secret that everybody knows and listens on loopback only, not on {address}"
+            ));
+        }
+        if !loopback && !self.behind_tls_proxy {
+            return Err(format!(
+                "plain HTTP on {address} would show secrets and tokens to the network; \
+                 listen on 127.0.0.1, or add --behind-tls-proxy if a proxy in front does TLS"
+            ));
+        }
+        match &self.base {
+            Base::Given(base) => Ok(base.clone()),
+            Base::AsServed if self.behind_tls_proxy || address.ip().is_unspecified() => {
+                Err("the issuer's URL is not known here; \
+                     add --issuer-base URL, such as --issuer-base https://id.example.com"
+                    .to_owned())
+            }
+            Base::AsServed => Ok(format!("http://{address}")),
+        }
+    }
+}
