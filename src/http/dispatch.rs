@@ -2,12 +2,14 @@
 //! that of contract section 4, and there is no other way in.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use arc_swap::ArcSwapOption;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -27,11 +29,11 @@ use crate::tokens::cache::VerifiedCache;
 
 /// What all workers share.
 pub struct Site {
-    /// Set once the store is open; until then the service is starting.
-    pub open: OnceLock<Open>,
+    /// There once the store is open and until the service has stopped.
+    pub open: ArcSwapOption<Open>,
     pub random: Arc<dyn Random>,
     /// Set when the end has begun.
-    pub stopping: OnceLock<()>,
+    pub stopping: AtomicBool,
 }
 
 /// What there is once the store is open.
@@ -115,7 +117,7 @@ impl Incoming<'_> {
     async fn open(self, route: Route, body: &mut Body) -> Answer {
         let site = &self.worker.site;
         let headers = self.request.headers();
-        match (route, site.open.get()) {
+        match (route, site.open.load().as_deref()) {
             (Route::Live, _) => health::live(),
             (Route::Ready, _) => health::ready(site),
             (Route::Token, None) => oauth::unavailable(),
@@ -136,13 +138,8 @@ impl Incoming<'_> {
         params: &Params,
         body: &mut Body,
     ) -> Result<Answer, Refusal> {
-        let service = &self
-            .worker
-            .site
-            .open
-            .get()
-            .ok_or_else(errors::starting)?
-            .service;
+        let open = self.worker.site.open.load();
+        let service = &open.as_deref().ok_or_else(errors::starting)?.service;
         let headers = self.request.headers();
         let method = self.request.method();
         let caller = self.caller(service)?;

@@ -1,6 +1,8 @@
 //! Health: whether the process can answer, and whether it can serve. Open to all, and silent about
 //! everything else.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::StatusCode;
 use serde::Serialize;
 
@@ -28,8 +30,8 @@ pub fn ready(site: &Site) -> Answer {
 }
 
 fn not_ready(site: &Site) -> Option<&'static str> {
-    match site.open.get() {
-        _ if site.stopping.get().is_some() => Some("shutting down"),
+    match site.open.load().as_deref() {
+        _ if site.stopping.load(Ordering::Relaxed) => Some("shutting down"),
         None => Some("starting"),
         Some(open) => open.service.not_writable(),
     }

@@ -193,8 +193,10 @@ async fn run(mut writer: BatchWriter, mut inbox: mpsc::Receiver<Message>) {
         };
         if let Some(done) = end {
             writer.refuse_the_rest(inbox).await;
-            // Nobody may be listening any more: the store is closed all the same.
-            let _ = done.send(writer.close().await);
+            let closed = writer.close().await;
+            // Before the word goes out, so that whoever hears it finds the store free.
+            drop(writer);
+            let _ = done.send(closed);
             return;
         }
         writer.sweep().await;

@@ -8,9 +8,11 @@ use std::fmt;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::ServerHandle;
+use arc_swap::ArcSwapOption;
 
 use super::first_start;
 use super::settings::{DataSet, Settings};
@@ -87,9 +89,9 @@ pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, S
     let address = listener.local_addr().map_err(cannot_listen)?;
     let base = settings.base_on(address).map_err(StartError)?;
     let site = Arc::new(Site {
-        open: OnceLock::new(),
+        open: ArcSwapOption::empty(),
         random: settings.random.clone(),
-        stopping: OnceLock::new(),
+        stopping: AtomicBool::new(false),
     });
     let server =
         crate::http::serve(site.clone(), listener, settings.workers).map_err(cannot_listen)?;
@@ -163,16 +165,18 @@ impl Running {
         if data_set != DataSet::Plain {
             first_start::load_demo(&service, started).await?;
         }
-        // Nobody else sets it.
-        let _ = self.site.open.set(Open { service, documents });
+        self.site
+            .open
+            .store(Some(Arc::new(Open { service, documents })));
         Ok(())
     }
 
-    /// Finishes what is in flight, flushes, closes the store.
+    /// Finishes what is in flight, flushes, closes the store and lets its directory go.
     pub async fn stop(self) -> Result<(), StoreError> {
-        let _ = self.site.stopping.set(());
+        self.site.stopping.store(true, Ordering::Relaxed);
         self.server.stop(true).await;
-        match self.site.open.get() {
+        // Taken out, so that the store is let go with the last word of the writer.
+        match self.site.open.swap(None) {
             Some(open) => open.service.stop().await,
             None => Ok(()),
         }

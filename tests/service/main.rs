@@ -1,0 +1,7 @@
+//! The service, tested over HTTP as people use it: one file a capability. `harness` starts it as
+//! `main` does, on a free port, in a directory of its own, with a clock that the test moves.
+
+mod harness;
+
+mod concurrency;
+mod restart;
