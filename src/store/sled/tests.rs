@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::keys::{Key, Tree};
+use super::keys::{Key, LONGEST_KEY, TagKey, Tree};
 use super::plan::Plan;
 use super::rows::{
     self, ClientRow, CountRow, DescriptionRow, EntryRow, LastRow, ManifestRow, PositionRow,
-    RoleRow, Row, RowFault, SecretRow, TenantCountRow, TenantRow,
+    RoleRow, Row, RowFault, SecretRow, TagRow, TenantCountRow, TenantRow,
 };
 use super::{Opened, SledStore};
 use crate::domain::client::{Client, ClientRecord, RoleIds, Tags, TokenLifetime};
@@ -46,6 +46,10 @@ fn client_id(text: &str) -> ClientId {
 
 fn tag(text: &str) -> Tag {
     Tag::parse("Tags", text).unwrap()
+}
+
+fn tag_key(text: &str) -> TagKey {
+    TagKey::of(&tag(text))
 }
 
 fn time() -> Timestamp {
@@ -256,14 +260,14 @@ fn keys() -> Vec<Key> {
         Key::Tenant(id),
         Key::Client(id, a.clone()),
         Key::Secret(id, a.clone(), SecretId(1)),
-        Key::Tag(id, tag("north"), a.clone()),
+        Key::Tag(id, tag_key("north"), a.clone()),
         Key::Assignment(id, role_id(1), a.clone()),
         Key::Role(id, role_id(1)),
         Key::RoleDescription(id, role_id(1)),
         Key::ClientId(a.clone(), id),
         Key::Holder(ClusterRole::Operator.id(), id, a),
         Key::TenantCount(id),
-        Key::TagCount(id, tag("north")),
+        Key::TagCount(id, tag_key("north")),
         Key::RoleCount(id, role_id(1)),
         Key::Manifest,
         Key::Last,
@@ -307,7 +311,7 @@ fn a_missing_row_of_any_kind_is_named() {
             Key::Tag(..) => {
                 let client = Key::Client(tenant_id(1), client_id("a"));
                 house.assert_found(&client, "counts 2 tags, and there are 1");
-                let counter = Key::TagCount(tenant_id(1), tag("north"));
+                let counter = Key::TagCount(tenant_id(1), tag_key("north"));
                 house.assert_found(&counter, "counts 2 clients, and there are 1");
             }
             Key::Assignment(..) => {
@@ -349,20 +353,12 @@ fn a_row_that_belongs_to_nothing_is_named() {
     let (id, stranger) = (tenant_id(1), client_id("stranger"));
     let position = PositionRow { position: 0 };
     let house = House::new();
-    let strays = [
-        (
-            Key::Tag(id, tag("north"), stranger.clone()),
-            "its client is missing",
-        ),
-        (
-            Key::Assignment(id, role_id(1), stranger.clone()),
-            "its client is missing",
-        ),
-    ];
-    for (key, problem) in &strays {
-        house.put_row(key, &position);
-        house.assert_found(key, problem);
-    }
+    let key = Key::Tag(id, tag_key("north"), stranger.clone());
+    house.put_row(&key, &TagRow::of(&tag("north"), 0).unwrap());
+    house.assert_found(&key, "its client is missing");
+    let key = Key::Assignment(id, role_id(1), stranger.clone());
+    house.put_row(&key, &position);
+    house.assert_found(&key, "its client is missing");
     let secret_key = Key::Secret(id, stranger.clone(), SecretId(1));
     house.put_row(&secret_key, &SecretRow::of(&secret(1)));
     house.assert_found(&secret_key, "its client is missing");
@@ -372,7 +368,7 @@ fn a_row_that_belongs_to_nothing_is_named() {
     let holder = Key::Holder(ClusterRole::Support.id(), id, stranger);
     house.put_row(&holder, &EntryRow {});
     house.assert_found(&holder, "the client does not hold it");
-    let nobody = Key::TagCount(tenant_id(3), tag("x"));
+    let nobody = Key::TagCount(tenant_id(3), tag_key("x"));
     house.put_row(&nobody, &CountRow { clients: 1 });
     house.assert_found(&nobody, "counts 1 clients, and there are 0");
     house.assert_found(&Key::Tenant(tenant_id(3)), "it is missing");
@@ -382,7 +378,7 @@ fn a_row_that_belongs_to_nothing_is_named() {
 #[test]
 fn a_counter_that_disagrees_is_named() {
     let house = House::new();
-    let key = Key::TagCount(tenant_id(1), tag("south"));
+    let key = Key::TagCount(tenant_id(1), tag_key("south"));
     house.put_row(&key, &CountRow { clients: 2 });
     house.assert_found(&key, "counts 2 clients, and there are 1");
     assert!(house.load().is_err());
@@ -403,11 +399,29 @@ fn a_counter_that_disagrees_is_named() {
 #[test]
 fn an_unknown_order_is_named() {
     let house = House::new();
-    let key = Key::Tag(tenant_id(1), tag("south"), client_id("a"));
-    house.put_row(&key, &PositionRow { position: 0 });
+    let key = Key::Tag(tenant_id(1), tag_key("south"), client_id("a"));
+    house.put_row(&key, &TagRow::of(&tag("south"), 0).unwrap());
     let client = Key::Client(tenant_id(1), client_id("a"));
     house.assert_found(&client, "the order of its tags is not known");
     assert!(house.load().is_err());
+}
+
+#[test]
+fn a_long_tag_with_another_text_is_named() {
+    let house = House::new();
+    let long = "🏭".repeat(128);
+    let client = record("c", vec![tag(&long)], vec![], vec![]);
+    house
+        .commit(batch(2, &[1], vec![put_client(client)]))
+        .unwrap();
+    assert_eq!(house.check(), []);
+    assert!(house.load().is_ok());
+    let key = Key::Tag(tenant_id(1), tag_key(&long), client_id("c"));
+    for other in ["short".to_owned(), "é".repeat(128)] {
+        house.put_row(&key, &TagRow::of(&tag(&other), 0).unwrap());
+        house.assert_found(&key, "makes no sense");
+        assert!(house.load().is_err());
+    }
 }
 
 #[test]
@@ -453,7 +467,7 @@ fn a_file_outside_of_pages_is_named() {
 #[test]
 fn a_change_of_a_damaged_row_is_refused_and_changes_nothing() {
     let house = House::new();
-    house.flip(&Key::TagCount(tenant_id(1), tag("north")));
+    house.flip(&Key::TagCount(tenant_id(1), tag_key("north")));
     let more = || put_client(record("c", vec![tag("north")], vec![], vec![]));
     match house.commit(batch(2, &[1], vec![more()])) {
         Err(CommitError::DidNotHappen(StoreError::Damaged(_))) => {}
@@ -550,7 +564,7 @@ fn many_creations_touch_a_counter_once() {
         ))
     });
     let plan = Plan::of(&batch(2, &[1], clients.collect())).ok().unwrap();
-    let key = Key::TagCount(tenant_id(1), tag("t"));
+    let key = Key::TagCount(tenant_id(1), tag_key("t"));
     assert_eq!(plan.counters.into_iter().collect::<Vec<_>>(), [(key, 64)]);
     assert_eq!(plan.tenants[&tenant_id(1)].clients, 64);
 }
@@ -560,7 +574,7 @@ fn keys_are_read_as_they_were_written_and_no_two_are_alike() {
     let tenants = [[0; 16], [1; 16], [255; 16]].map(TenantId::from_bytes);
     let roles = [[0; 16], [255; 16]].map(RoleId::from_bytes);
     let clients = ["a", "aa", "ab", "~", "A", &"x".repeat(64)].map(client_id);
-    let tags = ["a", "aa", "a a", "🏭", &"🏭".repeat(128)].map(tag);
+    let tags = ["a", "aa", "a a", "🏭", &"a".repeat(128), &"🏭".repeat(128)].map(tag_key);
     let secrets = [1, 2, 256, i32::MAX].map(SecretId);
     let mut all = vec![Key::Manifest, Key::Last];
     for tenant in tenants {
@@ -594,6 +608,7 @@ fn keys_are_read_as_they_were_written_and_no_two_are_alike() {
     let mut written: HashMap<(&str, Vec<u8>), Key> = HashMap::new();
     for key in &all {
         let bytes = key.bytes();
+        assert!(bytes.len() <= LONGEST_KEY, "{key}");
         assert_eq!(Key::read(key.tree(), &bytes).as_ref(), Some(key));
         assert_eq!(Key::read(key.tree(), &bytes[..bytes.len() - 1]), None);
         assert_eq!(Key::read(key.tree(), &[&bytes[..], &[0]].concat()), None);
@@ -635,7 +650,8 @@ fn reads(key: &Key, bytes: &[u8]) -> Result<(), RowFault> {
         Key::Tenant(..) => as_row::<TenantRow>(key, bytes),
         Key::Client(..) => as_row::<ClientRow>(key, bytes),
         Key::Secret(..) => as_row::<SecretRow>(key, bytes),
-        Key::Tag(..) | Key::Assignment(..) => as_row::<PositionRow>(key, bytes),
+        Key::Tag(..) => as_row::<TagRow>(key, bytes),
+        Key::Assignment(..) => as_row::<PositionRow>(key, bytes),
         Key::Role(..) => as_row::<RoleRow>(key, bytes),
         Key::RoleDescription(..) => as_row::<DescriptionRow>(key, bytes),
         Key::ClientId(..) | Key::Holder(..) => as_row::<EntryRow>(key, bytes),
