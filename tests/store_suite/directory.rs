@@ -245,7 +245,7 @@ fn nothing_is_kept_outside_of_pages() {
     let directory = Directory::new();
     let store = fresh(&directory.path);
     commit(&store, 1).unwrap();
-    for revision in 2..60 {
+    for revision in 2..150 {
         let mut record = largest_client();
         record.client.id = client_id(&format!("c{revision}"));
         let change = put_client(tenant_id(1), None, &record);
@@ -255,7 +255,7 @@ fn nothing_is_kept_outside_of_pages() {
     }
     let blobs = fs::read_dir(directory.path.join("sled/blobs")).unwrap();
     assert_eq!(blobs.count(), 0);
-    assert_eq!(clients(&store), 58);
+    assert_eq!(clients(&store), 148);
     assert_eq!(runtime().block_on(store.check()).unwrap(), []);
 }
 

@@ -16,7 +16,18 @@ const MOST_CHANGES: u64 = 7;
 const NAMES: [&str; 12] = [
     "a", "b", "aa", "ab", "pump", "pump-1", "Pump", "~", "x.y", "0", "00", "zz",
 ];
-const TAGS: [&str; 8] = ["a", "b", "A", "line 1", "line 2", "🏭", "é", "e"];
+const TAGS: [&str; 9] = [
+    // More bytes than keys hold as they are.
+    "long: 🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭🏭",
+    "a",
+    "b",
+    "A",
+    "line 1",
+    "line 2",
+    "🏭",
+    "é",
+    "e",
+];
 
 /// Repeats itself for the same seed: xorshift64*.
 struct Dice(u64);

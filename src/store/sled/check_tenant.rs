@@ -7,7 +7,7 @@ use super::keys::{Key, Tree};
 use super::load::{are_positions, disagreement};
 use super::rows::{
     ClientRow, CountRow, DescriptionRow, EntryRow, LastRow, PositionRow, RoleRow, SecretRow,
-    TenantCountRow, TenantRow,
+    TagRow, TenantCountRow, TenantRow,
 };
 use super::trees::Trees;
 use crate::domain::ids::{ClientId, RoleId, SecretId, TenantId};
@@ -31,9 +31,9 @@ struct Positions {
 }
 
 impl Positions {
-    fn add(&mut self, row: Option<PositionRow>) {
-        match row {
-            Some(row) => self.known.push(row.position),
+    fn add(&mut self, position: Option<u8>) {
+        match position {
+            Some(position) => self.known.push(position),
             None => self.unreadable += 1,
         }
     }
@@ -193,14 +193,17 @@ impl Check<'_> {
     }
 
     fn tags(&mut self) {
-        self.each(Tree::Tags, |check, key, row: Option<PositionRow>| {
+        self.each(Tree::Tags, |check, key, row: Option<TagRow>| {
             let Key::Tag(tenant, tag, client) = &key else {
                 return;
             };
+            if let Some(Err(why)) = row.as_ref().map(|row| row.tag(tag)) {
+                check.findings.add(&key, why);
+            }
             let counter = Key::TagCount(*tenant, tag.clone());
             *check.holders.entry(counter).or_default() += 1;
             if let Some(client) = check.client_of(client, &key) {
-                client.tags.add(row);
+                client.tags.add(row.map(|row| row.position));
             }
         });
     }
@@ -219,7 +222,7 @@ impl Check<'_> {
                 check.findings.add(&key, "there is no such role");
             }
             if let Some(client) = check.client_of(client, &key) {
-                client.roles.add(row);
+                client.roles.add(row.map(|row| row.position));
             }
         });
     }

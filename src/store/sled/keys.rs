@@ -3,12 +3,21 @@
 //! A tenant, a role and a cluster role are their 16 bytes. A client id has its length before it in
 //! one byte, a tag in two. Integers are big-endian. So no key is the beginning of another one of
 //! its kind, and all rows of a tenant lie together.
+//!
+//! Keys stay below [`LONGEST_KEY`]: sled's inner nodes hold 256 of them, and a node past 128 KB goes
+//! to a file that sled never syncs. So a long tag is in keys by its digest.
 
 use std::fmt;
 
 use crate::domain::error::Shown;
 use crate::domain::ids::{ClientId, RoleId, SecretId, TenantId};
 use crate::domain::text::Tag;
+
+/// No key has more bytes.
+pub const LONGEST_KEY: usize = 16 + (2 + TagKey::LONGEST_WHOLE) + (1 + ClientId::LONGEST);
+
+// A full inner node stays far from the size at which sled moves it to a file.
+const _: () = assert!(257 * (LONGEST_KEY + 32) < 64 * 1024);
 
 /// The trees of the store, in the order in which a transaction gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +87,7 @@ pub enum Key {
     Client(TenantId, ClientId),
     Secret(TenantId, ClientId, SecretId),
     /// The tag index and the client's tag at once.
-    Tag(TenantId, Tag, ClientId),
+    Tag(TenantId, TagKey, ClientId),
     /// The role index and the client's role at once.
     Assignment(TenantId, RoleId, ClientId),
     Role(TenantId, RoleId),
@@ -89,12 +98,50 @@ pub enum Key {
     /// A client that holds a cluster role.
     Holder(RoleId, TenantId, ClientId),
     TenantCount(TenantId),
-    TagCount(TenantId, Tag),
+    TagCount(TenantId, TagKey),
     RoleCount(TenantId, RoleId),
     Manifest,
     Last,
 }
 
+/// A tag as keys hold it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TagKey {
+    Whole(Tag),
+    /// SHA-256 of a tag that would make its keys too long.
+    Digest([u8; 32]),
+}
+
+impl TagKey {
+    /// The longest tag that keys hold as it is, in bytes: every tag of ASCII.
+    pub const LONGEST_WHOLE: usize = 128;
+
+    pub fn of(tag: &Tag) -> Self {
+        let text = tag.as_str();
+        if text.len() <= Self::LONGEST_WHOLE {
+            return Self::Whole(tag.clone());
+        }
+        let mut digest = [0; 32];
+        digest
+            .copy_from_slice(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref());
+        Self::Digest(digest)
+    }
+}
+
+impl fmt::Display for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(tag) => Shown(tag.as_str()).fmt(f),
+            Self::Digest(digest) => {
+                f.write_str("with SHA-256 ")?;
+                digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+/// What takes the place of a tag's length where its digest follows.
+const DIGEST: u16 = u16::MAX;
 const TENANT_COUNT: u8 = 0;
 const TAG_COUNT: u8 = 1;
 const ROLE_COUNT: u8 = 2;
@@ -219,7 +266,6 @@ impl fmt::Display for Key {
                 write!(f, "secret {secret} of client {client} of tenant {tenant}")
             }
             Self::Tag(tenant, tag, client) => {
-                let tag = Shown(tag.as_str());
                 write!(f, "tag {tag} of client {client} of tenant {tenant}")
             }
             Self::Assignment(tenant, role, client) => {
@@ -238,7 +284,6 @@ impl fmt::Display for Key {
             ),
             Self::TenantCount(tenant) => write!(f, "counters of tenant {tenant}"),
             Self::TagCount(tenant, tag) => {
-                let tag = Shown(tag.as_str());
                 write!(f, "counter of tag {tag} of tenant {tenant}")
             }
             Self::RoleCount(tenant, role) => {
@@ -265,11 +310,15 @@ impl Writer {
         self.fixed(client.as_str().as_bytes())
     }
 
-    fn tag(self, tag: &Tag) -> Self {
-        const { assert!(4 * Tag::LONGEST <= u16::MAX as usize) };
-        let length = tag.as_str().len() as u16;
-        self.fixed(&length.to_be_bytes())
-            .fixed(tag.as_str().as_bytes())
+    fn tag(self, tag: &TagKey) -> Self {
+        match tag {
+            TagKey::Whole(tag) => {
+                let length = tag.as_str().len() as u16;
+                self.fixed(&length.to_be_bytes())
+                    .fixed(tag.as_str().as_bytes())
+            }
+            TagKey::Digest(digest) => self.fixed(&DIGEST.to_be_bytes()).fixed(digest),
+        }
     }
 }
 
@@ -310,8 +359,14 @@ impl<'a> Reader<'a> {
         ClientId::parse(text).filter(|id| id.as_str() == text)
     }
 
-    fn tag(&mut self) -> Option<Tag> {
-        let length = u16::from_be_bytes(self.array()?);
-        self.text(length.into()).map(Tag::from_stored)
+    fn tag(&mut self) -> Option<TagKey> {
+        match u16::from_be_bytes(self.array()?) {
+            DIGEST => self.array().map(TagKey::Digest),
+            length if usize::from(length) > TagKey::LONGEST_WHOLE => None,
+            length => {
+                let tag = self.text(length.into()).map(Tag::from_stored);
+                tag.map(TagKey::Whole)
+            }
+        }
     }
 }

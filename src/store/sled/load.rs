@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::keys::{Key, Tree};
+use super::keys::{Key, TagKey, Tree};
 use super::rows::{
-    ClientRow, CountRow, DescriptionRow, PositionRow, RoleRow, SecretRow, TenantCountRow, TenantRow,
+    ClientRow, CountRow, DescriptionRow, PositionRow, RoleRow, SecretRow, TagRow, TenantCountRow,
+    TenantRow,
 };
 use super::trees::{Trees, damaged, read};
 use crate::domain::client::{Client, ClientRecord, RoleIds, Tags};
@@ -180,23 +181,22 @@ fn tags(
     trees: &Trees,
     tenant: TenantId,
     clients: &mut Collected,
-) -> Result<HashMap<Tag, u64>, StoreError> {
-    let mut counts: HashMap<Tag, u64> = HashMap::new();
+) -> Result<HashMap<TagKey, u64>, StoreError> {
+    let mut counts: HashMap<TagKey, u64> = HashMap::new();
     let mut shared: Option<Tag> = None;
     for entry in trees.of_tenant(Tree::Tags, tenant) {
         let (key, bytes) = entry?;
-        let (key, row): (_, PositionRow) = read(Tree::Tags, &key, &bytes)?;
-        if let Key::Tag(_, tag, client) = &key {
+        let (key, row): (_, TagRow) = read(Tree::Tags, &key, &bytes)?;
+        if let Key::Tag(_, tag_key, client) = &key {
+            let tag = row.tag(tag_key).map_err(|why| damaged(&key, why))?;
             // The scan gives a tag's clients one after the other: they share its text in memory.
             let tag = match shared.take() {
-                Some(last) if last == *tag => last,
-                _ => tag.clone(),
+                Some(last) if last == tag => last,
+                _ => tag,
             };
-            clients
-                .of(client, &key)?
-                .tags
-                .push((row.position, tag.clone()));
-            *counts.entry(tag.clone()).or_default() += 1;
+            let parts = clients.of(client, &key)?;
+            parts.tags.push((row.position, tag.clone()));
+            *counts.entry(tag_key.clone()).or_default() += 1;
             shared = Some(tag);
         }
     }
@@ -224,7 +224,7 @@ fn assignments(
 fn counters(
     trees: &Trees,
     tenant: TenantId,
-    mut tags: HashMap<Tag, u64>,
+    mut tags: HashMap<TagKey, u64>,
     mut roles: HashMap<RoleId, u64>,
 ) -> Result<(), StoreError> {
     for entry in trees.of_tenant(Tree::Counters, tenant) {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::Key;
+use super::keys::{Key, TagKey};
 use super::rows::{
     self, ClientRow, DescriptionRow, EntryRow, LastRow, PositionRow, RoleRow, Row, RowFault,
-    SecretRow, TenantRow,
+    SecretRow, TagRow, TenantRow,
 };
 use crate::domain::client::ClientRecord;
 use crate::domain::ids::{Revision, RoleId, TenantId};
@@ -186,10 +186,11 @@ impl Plan {
         for (position, tag) in new.client.tags.iter().enumerate() {
             let before = old_tags.iter().position(|old| old == tag);
             if before.is_none() {
-                self.count(Key::TagCount(tenant, tag.clone()), 1);
+                self.count(Key::TagCount(tenant, TagKey::of(tag)), 1);
             }
             if before != Some(position) {
-                self.put_position(Key::Tag(tenant, tag.clone(), id.clone()), position)?;
+                let key = Key::Tag(tenant, TagKey::of(tag), id.clone());
+                self.put_if(key, TagRow::of(tag, position))?;
             }
         }
         Ok(())
@@ -219,7 +220,8 @@ impl Plan {
                 }
             }
             if before != Some(position) {
-                self.put_position(Key::Assignment(tenant, *role, id.clone()), position)?;
+                let key = Key::Assignment(tenant, *role, id.clone());
+                self.put_if(key, PositionRow::of(position))?;
             }
         }
         Ok(())
@@ -243,9 +245,9 @@ impl Plan {
     }
 
     fn remove_tag(&mut self, tenant: TenantId, tag: &Tag, record: &ClientRecord) {
-        let key = Key::Tag(tenant, tag.clone(), record.client.id.clone());
+        let key = Key::Tag(tenant, TagKey::of(tag), record.client.id.clone());
         self.remove(key, Before::Either);
-        self.count(Key::TagCount(tenant, tag.clone()), -1);
+        self.count(Key::TagCount(tenant, TagKey::of(tag)), -1);
     }
 
     fn remove_role_held(&mut self, tenant: TenantId, role: RoleId, record: &ClientRecord) {
@@ -278,8 +280,8 @@ impl Plan {
         self.remove(Key::RoleDescription(tenant, role.id), Before::Either);
     }
 
-    fn put_position(&mut self, key: Key, position: usize) -> Result<(), Unplannable> {
-        match PositionRow::of(position) {
+    fn put_if<R: Row>(&mut self, key: Key, row: Result<R, RowFault>) -> Result<(), Unplannable> {
+        match row {
             Ok(row) => self.put(key, &row, Before::Either),
             Err(why) => Err(Unplannable::Row(key, why)),
         }

@@ -11,13 +11,13 @@ use bincode::config::{self, Configuration, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 use uuid::Uuid;
 
-use super::keys::Key;
+use super::keys::{Key, TagKey};
 use crate::domain::client::{Client, ClientRecord, TokenLifetime};
 use crate::domain::ids::{Epoch, Revision, RoleId, RoleTypeId, SecretId, TenantId};
 use crate::domain::role::{BuiltInRole, Role};
 use crate::domain::secret::{Salt, Secret, SecretHash};
 use crate::domain::tenant::{Tenant, TenantState};
-use crate::domain::text::{Alias, Description, Name};
+use crate::domain::text::{Alias, Description, Name, Tag};
 use crate::domain::times::Timestamp;
 
 /// Without a limit, a length that damage made up would be allocated before it is read.
@@ -142,7 +142,12 @@ rows! {
         description: Option<String>,
         expiration: Option<StoredTime>,
     }
-    /// The place of a tag or of a role in its client's order.
+    /// With the place in its client's order, and its text where the key only holds a digest.
+    TagRow {
+        position: u8,
+        text: Option<String>,
+    }
+    /// The place of a role in its client's order.
     PositionRow { position: u8, }
     RoleRow {
         name: String,
@@ -252,6 +257,29 @@ impl SecretRow {
             description: self.description.as_deref().map(Description::from_stored),
             expiration: self.expiration.map(time).transpose()?,
         })
+    }
+}
+
+impl TagRow {
+    pub fn of(tag: &Tag, position: usize) -> Result<Self, RowFault> {
+        let text = match TagKey::of(tag) {
+            TagKey::Whole(_) => None,
+            TagKey::Digest(_) => Some(tag.as_str().to_owned()),
+        };
+        let position = small(position)?;
+        Ok(Self { position, text })
+    }
+
+    pub fn tag(&self, key: &TagKey) -> Result<Tag, RowFault> {
+        match (key, &self.text) {
+            (TagKey::Whole(tag), None) => Ok(tag.clone()),
+            (TagKey::Digest(_), Some(text)) => {
+                let tag = Tag::from_stored(text);
+                let fits = TagKey::of(&tag) == *key;
+                fits.then_some(tag).ok_or(RowFault::Content)
+            }
+            _ => Err(RowFault::Content),
+        }
     }
 }
 
