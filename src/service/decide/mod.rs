@@ -90,7 +90,7 @@ pub fn decide(
             ..Rights::default()
         },
         Asker::Caller(caller, operation) => {
-            let home = world.tenants.get(&caller.tenant);
+            let home = world.tenant(caller.tenant);
             let rights = admission::rights_of(home, caller, world.epoch)?;
             let tenant = command.tenant();
             admission::admit(
@@ -110,6 +110,9 @@ pub fn decide(
         rights,
         given,
     };
+    if let Some(tenant) = command.tenant() {
+        case.tenant(tenant)?;
+    }
     match command {
         Command::CreateTenant(new) => case.create_tenant(new),
         Command::UpdateTenant {
@@ -168,6 +171,13 @@ pub fn decide(
 }
 
 impl World {
+    /// A tenant in use. One that an earlier command of the batch deleted is none.
+    pub fn tenant(&self, id: TenantId) -> Option<&TenantSnapshot> {
+        self.tenants
+            .get(&id)
+            .filter(|_| self.registry.active(id).is_some())
+    }
+
     /// Makes the changes of a command, which bring the store to `revision`.
     pub fn apply(&mut self, changes: &[Change], revision: Revision) {
         for change in changes {
@@ -231,9 +241,7 @@ struct Case<'a> {
 impl Case<'_> {
     fn tenant(&self, id: TenantId) -> Result<&TenantSnapshot, Refusal> {
         self.world
-            .tenants
-            .get(&id)
-            .filter(|_| self.world.registry.active(id).is_some())
+            .tenant(id)
             .ok_or_else(|| Refusal::not_found(format_args!("tenant {id}")))
     }
 

@@ -76,7 +76,7 @@ impl Case<'_> {
             .cluster_role_holders()
             .filter(|holder| wanted(holder))
             .any(|(tenant, client)| {
-                let snapshot = self.world.tenants.get(tenant);
+                let snapshot = self.world.tenant(*tenant);
                 snapshot
                     .and_then(|snapshot| snapshot.client(client))
                     .is_some_and(|record| self.operates(record))
