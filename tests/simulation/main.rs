@@ -5,6 +5,7 @@
 //! A failure prints its seed; `CREDENZA_SIMULATION_SEED` repeats it. Seeds that have found a bug
 //! are kept in `KEPT`.
 
+mod commands;
 mod draw;
 mod model;
 mod run;
