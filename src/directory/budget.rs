@@ -6,8 +6,8 @@ use super::Residents;
 use crate::domain::ids::TenantId;
 
 /// Lets the least recently used tenants go until the rest weighs at most `budget_bytes`.
-/// `keep` stays, whatever it weighs: somebody is about to use it.
-pub fn keep_within(residents: &mut Residents, budget_bytes: usize, keep: TenantId) {
+/// `keep` stays, whatever it weighs: somebody is about to use it. Gives what is left.
+pub fn keep_within(residents: &mut Residents, budget_bytes: usize, keep: TenantId) -> usize {
     let mut by_use: Vec<_> = residents
         .iter()
         .map(|(id, resident)| {
@@ -16,17 +16,17 @@ pub fn keep_within(residents: &mut Residents, budget_bytes: usize, keep: TenantI
         })
         .collect();
     let mut total: usize = by_use.iter().map(|(_, _, weight)| weight).sum();
-    if total <= budget_bytes {
-        return;
+    if total > budget_bytes {
+        by_use.sort_unstable();
     }
-    by_use.sort_unstable();
     for (_, id, weight) in by_use {
         if total <= budget_bytes {
-            return;
+            break;
         }
         if id != keep {
             residents.remove(&id);
             total -= weight;
         }
     }
+    total
 }

@@ -12,7 +12,7 @@ pub mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -46,6 +46,8 @@ pub struct Directory {
     /// compares revisions and installs: so what is installed is durable and current.
     gate: tokio::sync::Mutex<()>,
     budget_bytes: usize,
+    /// What the residents weigh together; moves only with the gate closed.
+    weight: AtomicUsize,
 }
 
 /// Held while a batch is made durable and published.
@@ -69,6 +71,7 @@ impl Directory {
             clients: ClientIndex::default(),
             gate: tokio::sync::Mutex::new(()),
             budget_bytes,
+            weight: AtomicUsize::new(0),
         })
     }
 
@@ -178,7 +181,12 @@ impl Directory {
         let id = snapshot.tenant().id;
         let residents = self.residents.load();
         if let Some(resident) = residents.get(&id) {
-            resident.snapshot.store(snapshot);
+            let old = resident.snapshot.swap(snapshot.clone());
+            let grown = self.weight.load(Ordering::Relaxed) + snapshot.weight() - old.weight();
+            self.weight.store(grown, Ordering::Relaxed);
+            if grown > self.budget_bytes {
+                self.keep_within_budget(Residents::clone(&residents), id);
+            }
             return;
         }
         let mut next = Residents::clone(&residents);
@@ -190,14 +198,23 @@ impl Directory {
                 last_used: AtomicU64::new(tick),
             }),
         );
-        budget::keep_within(&mut next, self.budget_bytes, id);
-        self.residents.store(Arc::new(next));
+        self.keep_within_budget(next, id);
+    }
+
+    /// Shows these residents, less those that the budget has no room for. `keep` stays.
+    fn keep_within_budget(&self, mut residents: Residents, keep: TenantId) {
+        let weight = budget::keep_within(&mut residents, self.budget_bytes, keep);
+        self.weight.store(weight, Ordering::Relaxed);
+        self.residents.store(Arc::new(residents));
     }
 
     /// Only with the gate closed.
     fn forget(&self, id: TenantId) {
         let mut next = Residents::clone(&self.residents.load());
-        next.remove(&id);
+        if let Some(gone) = next.remove(&id) {
+            self.weight
+                .fetch_sub(gone.snapshot.load().weight(), Ordering::Relaxed);
+        }
         self.residents.store(Arc::new(next));
     }
 }

@@ -107,6 +107,18 @@ impl State {
     }
 }
 
+/// Says that writes have ended when the writer's thread does, in good order or by a panic.
+struct End(Arc<State>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.set(match std::thread::panicking() {
+            true => State::FAILED,
+            false => State::STOPPING,
+        });
+    }
+}
+
 impl Writer {
     /// Starts the writer's thread.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
@@ -120,8 +132,8 @@ impl Writer {
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
-                runtime.block_on(run(BatchWriter::new(parts, writing.clone()), inbox));
-                writing.set(State::STOPPING);
+                let _end = End(writing.clone());
+                runtime.block_on(run(BatchWriter::new(parts, writing), inbox));
             })
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
         Ok(Self { queue, state })

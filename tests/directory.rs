@@ -1,0 +1,203 @@
+//! The directory over a store that counts and waits: a tenant is loaded once however many ask, the
+//! budget holds, and what was let go comes back as it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use credenza::directory::Directory;
+use credenza::domain::ids::{ClientId, Epoch, Revision, TenantId};
+use credenza::domain::tenant::{Tenant, TenantState};
+use credenza::domain::text::Name;
+use credenza::domain::times::Timestamp;
+use credenza::store::batch::{Batch, Change, TenantRevisions};
+use credenza::store::memory::MemoryStore;
+use credenza::store::{CommitError, Finding, Store, StoreError, StoreFuture, TenantRows};
+use uuid::Uuid;
+
+/// A store that counts loads, and holds each back until it is told to go on.
+struct Watched {
+    inner: MemoryStore,
+    loads: AtomicUsize,
+    may_load: tokio::sync::Semaphore,
+}
+
+impl Store for Watched {
+    fn epoch(&self) -> Epoch {
+        self.inner.epoch()
+    }
+
+    fn revision(&self) -> StoreFuture<'_, Result<Revision, StoreError>> {
+        self.inner.revision()
+    }
+
+    fn tenants(
+        &self,
+        after: Option<TenantId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>> {
+        self.inner.tenants(after, limit)
+    }
+
+    fn load(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<TenantRows>, StoreError>> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let _permit = self.may_load.acquire().await.unwrap();
+            self.inner.load(tenant).await
+        })
+    }
+
+    fn tenant_revision(
+        &self,
+        tenant: TenantId,
+    ) -> StoreFuture<'_, Result<Option<Revision>, StoreError>> {
+        self.inner.tenant_revision(tenant)
+    }
+
+    fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>> {
+        self.inner.tenants_with(client)
+    }
+
+    fn cluster_role_holders(
+        &self,
+    ) -> StoreFuture<'_, Result<Vec<(TenantId, ClientId)>, StoreError>> {
+        self.inner.cluster_role_holders()
+    }
+
+    fn commit(&self, batch: Batch) -> StoreFuture<'_, Result<(), CommitError>> {
+        self.inner.commit(batch)
+    }
+
+    fn check(&self) -> StoreFuture<'_, Result<Vec<Finding>, StoreError>> {
+        self.inner.check()
+    }
+
+    fn close(&self) -> StoreFuture<'_, Result<(), StoreError>> {
+        self.inner.close()
+    }
+}
+
+fn tenant_id(number: u64) -> TenantId {
+    TenantId::from_uuid(Uuid::from_u128(u128::from(number)))
+}
+
+/// A store with so many empty tenants, in which as many loads may go on at once.
+async fn store(tenants: u64, may_load: usize) -> Arc<Watched> {
+    let inner = MemoryStore::new(Epoch(1));
+    for number in 1..=tenants {
+        let revision = Revision(number);
+        let now = Timestamp::parse("now", "2030-01-01T00:00:00Z").unwrap();
+        let tenant = Arc::new(Tenant {
+            id: tenant_id(number),
+            company_name: Name::parse("CompanyName", "Company").unwrap(),
+            alias: None,
+            state: TenantState::Active,
+            created: now,
+            last_updated: now,
+            changed: revision,
+        });
+        let moved = TenantRevisions {
+            tenant: tenant.id,
+            decided_on: Revision::ZERO,
+            after: revision,
+        };
+        let changes = vec![Change::PutTenant {
+            tenant,
+            created: true,
+        }];
+        let operation = Uuid::from_u128(u128::from(number));
+        let batch = Batch {
+            operation,
+            revision,
+            tenants: vec![moved],
+            changes,
+        };
+        inner.commit(batch).await.unwrap();
+    }
+    let may_load = tokio::sync::Semaphore::new(may_load);
+    Arc::new(Watched {
+        inner,
+        loads: AtomicUsize::new(0),
+        may_load,
+    })
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(test);
+}
+
+#[test]
+fn a_tenant_is_loaded_once_however_many_ask() {
+    run(async {
+        let store = store(1, 0).await;
+        let directory = Arc::new(Directory::open(store.clone(), 1 << 20).await.unwrap());
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let directory = directory.clone();
+            asking.spawn(async move { directory.tenant(tenant_id(1)).await.unwrap().unwrap() });
+        }
+        tokio::task::yield_now().await;
+        store.may_load.add_permits(1);
+        let snapshots = asking.join_all().await;
+        assert_eq!(store.loads.load(Ordering::Relaxed), 1);
+        assert!(
+            snapshots
+                .iter()
+                .all(|snapshot| Arc::ptr_eq(snapshot, &snapshots[0]))
+        );
+    });
+}
+
+#[test]
+fn who_goes_away_while_loading_leaves_the_others_served() {
+    run(async {
+        let store = store(1, 0).await;
+        let directory = Arc::new(Directory::open(store.clone(), 1 << 20).await.unwrap());
+        let ask = |directory: Arc<Directory>| async move {
+            directory.tenant(tenant_id(1)).await.unwrap().unwrap()
+        };
+        let first = tokio::spawn(ask(directory.clone()));
+        let second = tokio::spawn(ask(directory.clone()));
+        tokio::task::yield_now().await;
+        first.abort();
+        tokio::task::yield_now().await;
+        store.may_load.add_permits(1);
+        assert_eq!(second.await.unwrap().tenant().id, tenant_id(1));
+    });
+}
+
+#[test]
+fn the_least_recently_used_goes_when_the_budget_is_full() {
+    run(async {
+        let store = store(10, 1).await;
+        // An empty tenant weighs a little over 4 KB: three fit.
+        let directory = Directory::open(store.clone(), 14_000).await.unwrap();
+        let loads = || store.loads.load(Ordering::Relaxed);
+        for number in [1, 2, 3] {
+            directory.tenant(tenant_id(number)).await.unwrap().unwrap();
+        }
+        assert!(directory.resident(tenant_id(1)).is_some());
+        assert_eq!(loads(), 3);
+        // 2 was used longest ago.
+        directory.tenant(tenant_id(4)).await.unwrap().unwrap();
+        assert!(directory.resident(tenant_id(2)).is_none());
+        for number in [1, 3, 4] {
+            assert!(directory.resident(tenant_id(number)).is_some(), "{number}");
+        }
+        // What was let go comes back.
+        directory.tenant(tenant_id(2)).await.unwrap().unwrap();
+        assert_eq!(loads(), 5);
+    });
+}
+
+#[test]
+fn what_does_not_exist_is_not_loaded() {
+    run(async {
+        let store = store(1, 1).await;
+        let directory = Directory::open(store.clone(), 1 << 20).await.unwrap();
+        assert!(directory.tenant(tenant_id(2)).await.unwrap().is_none());
+        assert_eq!(store.loads.load(Ordering::Relaxed), 0);
+    });
+}
