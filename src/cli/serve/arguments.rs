@@ -31,7 +31,7 @@ pub struct Arguments {
     )]
     listen: SocketAddr,
 
-    /// What clients reach this service as, such as https://id.example.com. The issuer is this and
+    /// What clients reach this service as, such as `https://id.example.com`. The issuer is this and
     /// /identity. Required on an unspecified address and behind a TLS proxy.
     #[arg(long, env = "CREDENZA_ISSUER_BASE", value_name = "URL")]
     issuer_base: Option<String>,
