@@ -9,6 +9,7 @@ mod concurrency;
 mod discovery;
 mod first_start;
 mod kill;
+mod resource_bytes;
 mod resource_side;
 mod restart;
 mod token_content;
