@@ -37,7 +37,9 @@ fn damage(data: &Path, tree: &str, holding: &[u8]) {
     let (key, row) = tree
         .iter()
         .map(Result::unwrap)
-        .find(|(key, _)| key.windows(holding.len()).any(|window| window == holding))
+        .find(|(key, _)| {
+            holding.is_empty() || key.windows(holding.len()).any(|part| part == holding)
+        })
         .unwrap();
     let mut row = row.to_vec();
     let middle = row.len() / 2;

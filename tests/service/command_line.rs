@@ -169,9 +169,7 @@ fn demo_has_a_thousand_clients_in_two_tenants_however_often_it_is_loaded() {
 
     let service = Service::start(demo());
     assert_eq!(service.printed(), "");
-    let mut operator = operator.moved_to(service.address);
-    operator.fetch_token();
-    assert_eq!(sizes(&operator), [400, 601]);
+    assert_eq!(sizes(&service.again(&operator)), [400, 601]);
     service.terminate();
 }
 
@@ -211,7 +209,7 @@ fn sigterm_and_sigint_end_it_well() {
         assert!(began.elapsed().as_secs() < 10, "an idle connection held it");
         assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
         let service = Service::start(serve(directory.path()));
-        let operator = operator.moved_to(service.address);
+        let operator = service.again(&operator);
         let last = operator.v1(&format!("{CLIENTS}/last"));
         operator.get(&last).expect(200);
         service.terminate();
@@ -245,7 +243,7 @@ fn what_is_in_flight_is_finished() {
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     service.wait().succeeded();
     let service = Service::start(serve(directory.path()));
-    let operator = operator.moved_to(service.address);
+    let operator = service.again(&operator);
     let path = operator.v1(&format!("{CLIENTS}/inflight"));
     operator.get(&path).expect(200);
     service.terminate();

@@ -103,13 +103,18 @@ fn the_printed_commands_work() {
 fn a_start_that_was_cut_short_begins_anew_and_prints_again() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path();
-    let first = Service::start(serve(data));
+    let with_one_issuer = || {
+        let mut command = serve(data);
+        command.args(["--issuer-base", "http://credenza.test"]);
+        command
+    };
+    let first = Service::start(with_one_issuer());
     let (old_id, old_secret) = shown(&first);
     let old = first.first_client();
     first.kill();
     // As if it had been killed between its secret and its marker.
     std::fs::remove_file(data.join("marker")).unwrap();
-    let second = Service::start(serve(data));
+    let second = Service::start(with_one_issuer());
     let (id, secret) = shown(&second);
     assert_ne!((&id, &secret), (&old_id, &old_secret));
     let old = old.moved_to(second.address);
@@ -138,7 +143,7 @@ fn a_store_that_lost_its_marker_is_refused_and_kept() {
     // Nothing was lost by trying.
     std::fs::write(data.join("marker"), marker).unwrap();
     let service = Service::start(serve(data));
-    let operator = operator.moved_to(service.address);
+    let operator = service.again(&operator);
     operator
         .get(&operator.v1(&format!("{CLIENTS}/precious")))
         .expect(200);

@@ -154,6 +154,11 @@ impl Service {
         Caller::authenticated(self.address, &tenant, &id, &value("client secret"))
     }
 
+    /// A client of before a restart, with a new token: the issuer's port is another one now.
+    pub fn again(&self, client: &Caller) -> Caller {
+        Caller::authenticated(self.address, &client.tenant, &client.id, &client.secret)
+    }
+
     pub fn anonymous(&self) -> Caller {
         anonymous(self.address)
     }
