@@ -35,9 +35,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 async fn check(arguments: &Arguments) -> Result<Vec<Finding>, StoreError> {
     let path = &arguments.data.data;
-    if !path.is_dir() {
+    // Opening would set up an empty store, or begin a first start that was cut short anew.
+    if !SledStore::was_set_up(path) {
         let why = format!(
-            "there is no data directory {}; name it with --data",
+            "there is no store in {} (it has no marker); name the data directory with --data",
             path.display()
         );
         return Err(StoreError::Failed(why));

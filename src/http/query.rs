@@ -15,6 +15,8 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
+    /// Decodes the query of a request whose header had the token: a second one here is refused
+    /// (RFC 6750 section 2).
     pub fn parse(raw: &'a str) -> Result<Self, Refusal> {
         let decoded = raw_pairs(raw).map(|(name, value)| {
             let pair = decode_value(name).zip(decode_value(value));
@@ -29,10 +31,14 @@ impl<'a> Query<'a> {
             })?;
             Ok((name.to_ascii_lowercase(), value.into_owned()))
         });
-        Ok(Self {
-            raw,
-            pairs: decoded.collect::<Result<_, Refusal>>()?,
-        })
+        let pairs: Vec<_> = decoded.collect::<Result<_, Refusal>>()?;
+        if pairs.iter().any(|(name, _)| name == "access_token") {
+            return Err(Refusal::invalid(
+                "There is an access_token in the query beside the Authorization header.",
+                "Send the token in the Authorization header alone.",
+            ));
+        }
+        Ok(Self { raw, pairs })
     }
 
     fn all(&self, name: &str) -> impl Iterator<Item = &str> {

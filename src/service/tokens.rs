@@ -7,6 +7,7 @@ use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::client::ClientRecord;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{ClientId, Generation, TenantId};
+use crate::domain::role::ClusterRole;
 use crate::domain::secret::{Secret, SecretSet};
 use crate::domain::times::Timestamp;
 use crate::store::StoreError;
@@ -91,7 +92,10 @@ impl Service {
         let role_types: Vec<_> = client
             .role_ids
             .iter()
-            .filter_map(|id| tenant.role(id)?.built_in.map(|kind| kind.type_id()))
+            .filter_map(|id| match ClusterRole::of(*id) {
+                Some(cluster) => Some(cluster.type_id()),
+                None => Some(tenant.role(id)?.built_in?.type_id()),
+            })
             .collect();
         let subject = Subject {
             tenant: tenant.tenant().id,

@@ -3,5 +3,16 @@
 
 mod harness;
 
+mod check_command;
+mod command_line;
 mod concurrency;
+mod discovery;
+mod first_start;
+mod kill;
+mod resource_bytes;
+mod resource_side;
 mod restart;
+mod token_content;
+mod token_endpoint;
+mod token_life;
+mod token_requests;

@@ -8,6 +8,7 @@ use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
 use crate::domain::ids::{ClientId, TenantId};
 use crate::service::decide::Limits;
+use crate::store::sled::SledStore;
 use crate::system::clock::SystemClock;
 use crate::system::machine::available_memory;
 use crate::system::random::SystemRandom;
@@ -84,11 +85,17 @@ impl Arguments {
         if self.audience.is_empty() {
             return Err("--audience takes at least one character".into());
         }
+        let data = match self.dev {
+            true => None,
+            false => Some(self.data.data),
+        };
+        // Used on the first start alone: later its secret's file may be gone.
+        let bootstrap = match &data {
+            Some(directory) if SledStore::was_set_up(directory) => BootstrapSettings::default(),
+            _ => bootstrap_from_environment()?,
+        };
         Ok(Settings {
-            data: match self.dev {
-                true => None,
-                false => Some(self.data.data),
-            },
+            data,
             listen: self.listen,
             base,
             behind_tls_proxy: self.behind_tls_proxy,
@@ -103,7 +110,7 @@ impl Arguments {
                 (false, true) => DataSet::Demo,
                 (false, false) => DataSet::Plain,
             },
-            bootstrap: bootstrap_from_environment()?,
+            bootstrap,
             workers: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),

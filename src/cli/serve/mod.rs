@@ -24,8 +24,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Ok(running) => running,
             Err(error) => return fail(&error),
         };
+        // Before the line that says it is ready: whoever reads it may send a signal at once.
+        let ended = signals();
         eprintln!("listening on {}", running.url());
-        wait_for_signal().await;
+        ended.await;
         log::info!("stopping: finishing what is in flight");
         match running.stop().await {
             Ok(()) => ExitCode::SUCCESS,
@@ -34,28 +36,31 @@ pub fn run(arguments: Arguments) -> ExitCode {
     })
 }
 
-/// SIGTERM or SIGINT; where there are no signals, Ctrl-C.
+/// From this call on, SIGTERM and SIGINT end the future that it gives instead of the process; where
+/// there are no signals, Ctrl-C does.
 #[cfg(unix)]
-async fn wait_for_signal() {
+fn signals() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = signal(SignalKind::terminate())
         .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
-    match signals {
-        Ok((mut terminate, mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    async {
+        match signals {
+            Ok((mut terminate, mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        Err(error) => {
-            log::error!("signals cannot be received, only kill -9 ends the service: {error}");
-            std::future::pending().await
+            Err(error) => {
+                log::error!("signals cannot be received, only kill -9 ends the service: {error}");
+                std::future::pending().await
+            }
         }
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() {
+async fn signals() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }

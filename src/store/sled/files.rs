@@ -182,6 +182,11 @@ impl DataDirectory {
         })
     }
 
+    /// Whether a first start was completed in this directory, or its marker was damaged since.
+    pub fn has_marker(root: &Path) -> bool {
+        root.join(MARKER).exists()
+    }
+
     /// Replaces the marker: after a power cut there is the old one or the new one, whole.
     pub fn write_marker(&self, marker: &Marker) -> Result<(), StoreError> {
         let unfinished = self.root.join(MARKER_UNFINISHED);

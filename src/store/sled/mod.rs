@@ -109,6 +109,11 @@ impl SledStore {
         })
     }
 
+    /// Whether a first start was completed in this directory. Opens nothing and creates nothing.
+    pub fn was_set_up(directory: &Path) -> bool {
+        DataDirectory::has_marker(directory)
+    }
+
     /// Ends a first start: from now on the directory must hold this store. To be called when the
     /// bootstrap batch is durable and its secret was shown. Blocks.
     pub fn mark_complete(&self) -> Result<(), StoreError> {

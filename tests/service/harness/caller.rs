@@ -72,6 +72,16 @@ impl Caller {
         }
     }
 
+    /// Another client, which has fetched no token.
+    pub fn known_as(&self, id: &str, secret: &str) -> Self {
+        Self {
+            id: id.into(),
+            secret: secret.into(),
+            token: None,
+            ..self.clone()
+        }
+    }
+
     /// The same client with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self {

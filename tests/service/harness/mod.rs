@@ -2,7 +2,10 @@
 //! agrees.
 
 pub mod caller;
+pub mod jwt;
+pub mod process;
 pub mod response;
+pub mod wire;
 
 use std::net::SocketAddr;
 use std::path::Path;
