@@ -3,5 +3,8 @@
 
 mod harness;
 
+mod access;
 mod concurrency;
+mod matrix;
 mod restart;
+mod rights;
