@@ -3,15 +3,18 @@
 
 mod harness;
 
+mod access;
 mod check_command;
 mod command_line;
 mod concurrency;
 mod discovery;
 mod first_start;
 mod kill;
+mod matrix;
 mod resource_bytes;
 mod resource_side;
 mod restart;
+mod rights;
 mod token_content;
 mod token_endpoint;
 mod token_life;
