@@ -3,5 +3,8 @@
 
 mod harness;
 
+mod clients;
 mod concurrency;
+mod conditional;
+mod lists;
 mod restart;

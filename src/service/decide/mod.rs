@@ -90,7 +90,10 @@ pub fn decide(
             ..Rights::default()
         },
         Asker::Caller(caller, operation) => {
-            let home = world.tenants.get(&caller.tenant);
+            let home = world
+                .tenants
+                .get(&caller.tenant)
+                .filter(|_| world.registry.active(caller.tenant).is_some());
             let rights = admission::rights_of(home, caller, world.epoch)?;
             let tenant = command.tenant();
             admission::admit(
