@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 
@@ -95,7 +95,7 @@ impl Call<'_> {
 
     /// The 304 to a GET or HEAD whose `If-None-Match` names this tag (RFC 9110 section 13.1.2).
     pub fn not_modified(&self, tag: &str) -> Option<Answer> {
-        let named = listed_tags(self.headers, IF_NONE_MATCH)?;
+        let named = listed_tags(self.headers, IF_NONE_MATCH, Comparison::Weak)?;
         let matches = match named {
             Listed::Any => true,
             Listed::Tags(tags) => tags.iter().any(|own| own == tag),
@@ -103,9 +103,9 @@ impl Call<'_> {
         matches.then(|| Answer::empty(StatusCode::NOT_MODIFIED).with_etag(tag))
     }
 
-    /// What `If-Match` asks for.
+    /// What `If-Match` asks for (RFC 9110 section 13.1.1).
     pub fn condition(&self) -> Condition {
-        match listed_tags(self.headers, IF_MATCH) {
+        match listed_tags(self.headers, IF_MATCH, Comparison::Strong) {
             None | Some(Listed::Any) => Condition::Always,
             Some(Listed::Tags(tags)) => Condition::OneOf(tags),
         }
@@ -144,9 +144,18 @@ enum Listed {
     Tags(Vec<String>),
 }
 
-/// The entity tags of a conditional header; weak ones compare like strong ones. `None` where there
-/// is no such header.
-fn listed_tags(headers: &HeaderMap, name: actix_web::http::header::HeaderName) -> Option<Listed> {
+/// How entity tags are compared (RFC 9110 section 8.8.3.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    /// A weak tag is equal to nothing.
+    Strong,
+    /// A weak tag is as good as a strong one.
+    Weak,
+}
+
+/// The entity tags of a conditional header that may be equal to one of ours. `None` where there is
+/// no such header.
+fn listed_tags(headers: &HeaderMap, name: HeaderName, comparison: Comparison) -> Option<Listed> {
     let mut tags = Vec::new();
     let mut given = false;
     for value in headers.get_all(name) {
@@ -155,7 +164,10 @@ fn listed_tags(headers: &HeaderMap, name: actix_web::http::header::HeaderName) -
             if tag == "*" {
                 return Some(Listed::Any);
             }
-            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            let tag = match comparison {
+                Comparison::Strong => tag,
+                Comparison::Weak => tag.strip_prefix("W/").unwrap_or(tag),
+            };
             if let Some(tag) = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
                 tags.push(tag.to_owned());
             }

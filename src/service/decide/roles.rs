@@ -71,10 +71,14 @@ impl Case<'_> {
         let role = changeable(snapshot, id)?;
         let holders = snapshot.with_role(&id).map_or(0, |clients| clients.len());
         if holders > 0 {
+            let clients = match holders {
+                1 => "1 client holds".to_owned(),
+                _ => format!("{holders} clients hold"),
+            };
             return Err(Refusal::new(
                 Kind::Conflict,
                 "The role is in use.",
-                format!("{holders} clients hold the role '{}'.", role.name),
+                format!("{clients} the role '{}'.", role.name),
                 "Take it from them first; GET …/Roles/{roleId}/ClientCredentialClients lists them.",
             ));
         }
