@@ -90,14 +90,7 @@ pub fn decide(
             ..Rights::default()
         },
         Asker::Caller(caller, operation) => {
-<<<<<<< HEAD
             let home = world.tenant(caller.tenant);
-=======
-            let home = world
-                .tenants
-                .get(&caller.tenant)
-                .filter(|_| world.registry.active(caller.tenant).is_some());
->>>>>>> room-api
             let rights = admission::rights_of(home, caller, world.epoch)?;
             let tenant = command.tenant();
             admission::admit(
