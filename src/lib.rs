@@ -1,20 +1,20 @@
 //! Credenza: an identity service for machines. The map of its rooms, one line a module.
 
-/// The command line: one file a command, and what starts the service.
+// The command line: one file a command, and what starts the service.
 pub mod cli;
-/// The memory: immutable snapshots of tenants, the registry, the memory budget.
+// The memory: immutable snapshots of tenants, the registry, the memory budget.
 pub mod directory;
-/// The words: tenants, clients, secrets, roles, ids, times, errors, and who may do what.
+// The words: tenants, clients, secrets, roles, ids, times, errors, and who may do what.
 pub mod domain;
-/// HTTP: routes, three generations of the API, the token endpoint.
+// HTTP: routes, three generations of the API, the token endpoint.
 pub mod http;
-/// Strict JSON: bodies, JOSE headers and claims, read once, with no member twice.
+// Strict JSON: bodies, JOSE headers and claims, read once, with no member twice.
 pub mod json;
-/// The deeds: one file a resource, the pure decisions, and the one writer.
+// The deeds: one file a resource, the pure decisions, and the one writer.
 pub mod service;
-/// The disk: the seam, and the backends behind it.
+// The disk: the seam, and the backends behind it.
 pub mod store;
-/// The machine: its clock, its randomness, its memory.
+// The machine: its clock, its randomness, its memory.
 pub mod system;
-/// Secrets and tokens: values, keys, signing, verifying.
+// Secrets and tokens: values, keys, signing, verifying.
 pub mod tokens;

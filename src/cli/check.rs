@@ -45,6 +45,5 @@ async fn check(arguments: &Arguments) -> Result<Vec<Finding>, StoreError> {
     }
     let (Opened::Fresh(store) | Opened::Existing(store)) = SledStore::open(path, &SystemRandom)?;
     let findings = store.check().await?;
-    store.close().await?;
     Ok(findings)
 }

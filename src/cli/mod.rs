@@ -45,7 +45,7 @@ struct DataArgument {
 /// Runs a command to its end.
 pub fn run(command_line: CommandLine) -> ExitCode {
     env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("info,actix_server=warn"),
+        env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
     )
     .init();
     match command_line.command {

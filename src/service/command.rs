@@ -179,6 +179,7 @@ pub struct SecretUpdate {
 pub struct Bootstrap {
     pub tenant: TenantId,
     pub company_name: Name,
+    pub alias: Option<Alias>,
     pub client: ClientId,
     pub secret: Option<PlainSecret>,
 }

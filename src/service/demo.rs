@@ -66,14 +66,14 @@ pub fn first_tenant() -> TenantId {
     first.expect("data/demo.json has a tenant with a GUID, and a test reads it")
 }
 
-/// The company name of the first demo tenant.
-pub fn first_company_name() -> Name {
+/// The company name and the alias of the first demo tenant.
+pub fn first_names() -> Result<(Name, Alias), Refusal> {
     let tenants = read();
-    Name::from_stored(
-        tenants
-            .first()
-            .map_or("Demo", |tenant| &tenant.company_name),
-    )
+    let first = tenants.first().ok_or_else(Refusal::internal)?;
+    Ok((
+        Name::parse("CompanyName", &first.company_name)?,
+        Alias::parse("Alias", &first.alias)?,
+    ))
 }
 
 /// Makes sure that the demo set is there. Gives how many clients were created.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::FalseyValueParser;
+
 use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
 use crate::domain::ids::{ClientId, TenantId};
@@ -38,7 +40,7 @@ pub struct Arguments {
     issuer_base: Option<String>,
 
     /// A proxy in front does TLS: allows plain HTTP on an address that is not loopback.
-    #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY")]
+    #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY", value_parser = FalseyValueParser::new())]
     behind_tls_proxy: bool,
 
     /// The audience of access tokens.
@@ -59,12 +61,12 @@ pub struct Arguments {
     memory: Option<u64>,
 
     /// Also make sure that the demo set is there: two tenants of a plant, a thousand clients.
-    #[arg(long, env = "CREDENZA_DEMO")]
+    #[arg(long, env = "CREDENZA_DEMO", value_parser = FalseyValueParser::new())]
     demo: bool,
 
     /// For writing programs against the API: everything in memory, the demo set, a fixed secret.
     /// Loopback only; nothing survives the end.
-    #[arg(long, env = "CREDENZA_DEV", conflicts_with = "demo")]
+    #[arg(long, env = "CREDENZA_DEV", value_parser = FalseyValueParser::new())]
     dev: bool,
 }
 

@@ -23,6 +23,8 @@ const DEV_SECRET: &str = "crdz_dev-secret-for-writing-programs-on-this-machine";
 pub struct SetUp {
     pub first: FirstClient,
     secret_was_given: bool,
+    /// The secret is the public one of `--dev`.
+    for_everybody: bool,
 }
 
 /// Sets up an empty store.
@@ -41,6 +43,10 @@ pub async fn set_up(
         None if dev => ClientId::parse(DEV_CLIENT).ok_or_else(Refusal::internal)?,
         None => ClientId::from_uuid(random.uuid()),
     };
+    let (company_name, alias) = match in_demo {
+        true => demo::first_names().map(|(name, alias)| (name, Some(alias)))?,
+        false => (Name::parse("CompanyName", "First tenant")?, None),
+    };
     let first = Bootstrap {
         // With the demo set the first client lives in its first tenant, and sees something there.
         tenant: match given.tenant {
@@ -48,10 +54,8 @@ pub async fn set_up(
             None if in_demo => demo::first_tenant(),
             None => TenantId::from_uuid(random.uuid()),
         },
-        company_name: match in_demo {
-            true => demo::first_company_name(),
-            false => Name::parse("CompanyName", "First tenant")?,
-        },
+        company_name,
+        alias,
         client,
         secret: given
             .secret
@@ -60,6 +64,7 @@ pub async fn set_up(
     Ok(SetUp {
         first: service.bootstrap(first, started).await?,
         secret_was_given,
+        for_everybody: dev,
     })
 }
 
@@ -85,10 +90,14 @@ pub fn show(set_up: &SetUp, base: &str, out: &mut dyn Write) -> std::io::Result<
         return out.flush();
     }
     let secret = secret.expose();
+    let about = match set_up.for_everybody {
+        true => "Credenza runs in memory, with a secret that everybody knows. Nothing is kept.",
+        false => "Credenza is set up. This is shown once; keep the secret safe.",
+    };
     write!(
         out,
         "\
-Credenza is set up. This is shown once; keep the secret safe.
+{about}
 
   tenant         {tenant}
   client id      {client}

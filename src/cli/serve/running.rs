@@ -209,6 +209,12 @@ fn key_path(directory: &Path) -> PathBuf {
 
 fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, StartError> {
     let opened = SledStore::open(directory, random)?;
+    if matches!(opened, Opened::Existing(_)) && !key_path(directory).exists() {
+        log::warn!(
+            "{} is missing: a new key is made, and every token of before is refused",
+            key_path(directory).display()
+        );
+    }
     let key = key_file::load_or_create(&key_path(directory))
         .map_err(|error| StartError(error.to_string()))?;
     Ok(match opened {

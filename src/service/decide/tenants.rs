@@ -135,7 +135,7 @@ impl Case<'_> {
                 "Use the client that was printed at the first start.",
             ));
         }
-        let (tenant, mut changes) = self.new_tenant(first.tenant, first.company_name, None);
+        let (tenant, mut changes) = self.new_tenant(first.tenant, first.company_name, first.alias);
         let mut role_ids: Vec<RoleId> = changes.iter().filter_map(first_clients_role).collect();
         role_ids.push(ClusterRole::Operator.id());
         let client = Client {
