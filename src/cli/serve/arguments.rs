@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::BoolishValueParser;
+
 use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
 use crate::domain::ids::{ClientId, TenantId};
@@ -38,7 +40,7 @@ pub struct Arguments {
     issuer_base: Option<String>,
 
     /// A proxy in front does TLS: allows plain HTTP on an address that is not loopback.
-    #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY")]
+    #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     behind_tls_proxy: bool,
 
     /// The audience of access tokens.
@@ -59,12 +61,12 @@ pub struct Arguments {
     memory: Option<u64>,
 
     /// Also make sure that the demo set is there: two tenants of a plant, a thousand clients.
-    #[arg(long, env = "CREDENZA_DEMO")]
+    #[arg(long, env = "CREDENZA_DEMO", value_parser = BoolishValueParser::new())]
     demo: bool,
 
     /// For writing programs against the API: everything in memory, the demo set, a fixed secret.
     /// Loopback only; nothing survives the end.
-    #[arg(long, env = "CREDENZA_DEV", conflicts_with = "demo")]
+    #[arg(long, env = "CREDENZA_DEV", value_parser = BoolishValueParser::new())]
     dev: bool,
 }
 
@@ -84,6 +86,10 @@ impl Arguments {
         };
         if self.audience.is_empty() {
             return Err("--audience takes at least one character".into());
+        }
+        // Not clap's conflict: to that, `CREDENZA_DEMO=false` is a flag that was given.
+        if self.dev && self.demo {
+            return Err("--dev has the demo set already, in memory; leave out --demo".into());
         }
         let data = match self.dev {
             true => None,

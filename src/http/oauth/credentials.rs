@@ -62,7 +62,7 @@ pub fn read(headers: &HeaderMap, form: &Form) -> Result<Credentials, OauthError>
         .and_then(basic)
         .ok_or(OauthError::invalid_client())?;
     let basic = credentials(&user, password);
-    let named = id.map(|id| ClientId::parse(id));
+    let named = id.map(ClientId::parse);
     if named.is_some_and(|named| named != basic.client) {
         return Err(OauthError::invalid_request(
             "The client_id of the form is not the one of the Authorization header.",
