@@ -12,8 +12,8 @@ use credenza::domain::ports::Random as _;
 use credenza::system::random::SystemRandom;
 use serde_json::{Value, json};
 
-use crate::harness::Caller;
 use crate::harness::process::{Service, credenza, run, serve};
+use crate::harness::{ADMINISTRATOR, Caller, MEMBER};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 const THREADS: u64 = 8;
@@ -37,6 +37,8 @@ struct Client {
     /// Written to its name and as its only tag at once.
     version: String,
     enabled: bool,
+    /// Sorted.
+    roles: Vec<String>,
     /// The values of its living secrets; `None` where the answer that held it never came.
     secrets: BTreeMap<i32, Option<String>>,
     last_secret: i32,
@@ -52,6 +54,8 @@ struct Unsure {
 /// One of those who change things, and what he knows of his clients; nobody else touches them.
 struct Worker {
     number: u64,
+    /// Member, and Member with Administrator.
+    roles: [Vec<String>; 2],
     dice: Dice,
     made: u64,
     clients: BTreeMap<String, Client>,
@@ -71,9 +75,10 @@ struct Asked {
 }
 
 impl Worker {
-    fn new(number: u64, seed: u64) -> Self {
+    fn new(number: u64, seed: u64, roles: &[Vec<String>; 2]) -> Self {
         Self {
             number,
+            roles: roles.clone(),
             dice: Dice(seed.wrapping_add(number << 32)),
             made: 0,
             clients: BTreeMap::new(),
@@ -90,7 +95,7 @@ impl Worker {
         let known = self.clients.len() as u64;
         let kind = match known {
             0..4 => 0,
-            _ => self.dice.below(20),
+            _ => self.dice.below(23),
         };
         let path = operator.v1(CLIENTS);
         if kind < 7 {
@@ -99,6 +104,7 @@ impl Worker {
             let client = Client {
                 version,
                 enabled: true,
+                roles: self.roles[0].clone(),
                 secrets: BTreeMap::from([(1, None)]),
                 last_secret: 1,
             };
@@ -120,6 +126,11 @@ impl Worker {
             (10..13, _) => {
                 client.enabled = !client.enabled;
                 Asked::new("PUT", path, json!({ "Enabled": client.enabled }), 200)
+            }
+            (20.., _) => {
+                let now = usize::from(client.roles == self.roles[0]);
+                client.roles.clone_from(&self.roles[now]);
+                Asked::new("PUT", path, json!({ "RoleIds": client.roles }), 200)
             }
             (13..15, _) => return (Asked::new("DELETE", path, Value::Null, 204), id, None),
             (15..17, Some(oldest)) => {
@@ -247,7 +258,7 @@ impl Asked {
 }
 
 /// What can be seen of a client, in the order of [`Client::shown`].
-type Shown = (Value, Value, Value, Vec<i32>);
+type Shown = (Value, Value, Value, Vec<String>, Vec<i32>);
 
 impl Client {
     fn shown(&self) -> Shown {
@@ -255,6 +266,7 @@ impl Client {
             json!(self.version),
             json!([self.version]),
             json!(self.enabled),
+            self.roles.clone(),
             self.secrets.keys().copied().collect(),
         )
     }
@@ -273,7 +285,10 @@ fn shown(operator: &Caller, id: &str) -> Option<Shown> {
     let secrets = secrets.as_array().unwrap().iter();
     let ids = secrets.map(|secret| secret["Id"].as_i64().unwrap() as i32);
     let take = |name: &str| client[name].clone();
-    Some((take("Name"), take("Tags"), take("Enabled"), ids.collect()))
+    let mut roles: Vec<String> = serde_json::from_value(take("RoleIds")).unwrap();
+    roles.sort();
+    let (name, tags, enabled) = (take("Name"), take("Tags"), take("Enabled"));
+    Some((name, tags, enabled, roles, ids.collect()))
 }
 
 /// Lets all workers work, and kills the service after some acknowledgements.
@@ -307,6 +322,18 @@ fn compare_list(operator: &Caller, workers: &[Worker]) {
     assert_eq!(listed.ids(), expected);
 }
 
+/// Member, and Member with Administrator, each sorted.
+fn roles(operator: &Caller) -> [Vec<String>; 2] {
+    let of_type = |kind: &str| {
+        let path = operator.v1(&format!("/Roles?roleTypeId={kind}"));
+        operator.get(&path).expect(200).ids().remove(0)
+    };
+    let (member, administrator) = (of_type(MEMBER), of_type(ADMINISTRATOR));
+    let mut both = vec![member.clone(), administrator];
+    both.sort();
+    [vec![member], both]
+}
+
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
@@ -331,11 +358,12 @@ fn l16_l17_what_was_acknowledged_survives_kill_9() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("store");
     let mut dice = Dice(seed);
-    let mut workers: Vec<_> = (0..THREADS)
-        .map(|number| Worker::new(number, seed))
-        .collect();
     let mut service = Service::start(serve(&data));
     let mut operator = service.first_client();
+    let roles = roles(&operator);
+    let mut workers: Vec<_> = (0..THREADS)
+        .map(|number| Worker::new(number, seed, &roles))
+        .collect();
     for kill in 1..=kills {
         eprintln!("kill {kill} of {kills}");
         kill_under_load(service, &mut workers, &operator, 1 + dice.below(400));
