@@ -49,6 +49,8 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     env_logger::Builder::from_env(
         env_logger::Env::default().default_filter_or("info,actix_server=warn"),
     )
+    // At its finer levels sled writes rows into the log, hashes of secrets among them.
+    .filter_module("sled", log::LevelFilter::Warn)
     .init();
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),

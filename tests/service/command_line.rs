@@ -329,6 +329,17 @@ fn secrets_and_tokens_never_reach_the_log() {
 }
 
 #[test]
+fn rows_of_the_store_never_reach_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = serve(directory.path());
+    command.env("RUST_LOG", "trace,sled=trace");
+    let log = Service::start(command).terminate().stderr;
+    assert!(log.contains("TRACE"), "the log is there");
+    let line = log.lines().find(|line| line.contains("sled::"));
+    assert_eq!(line, None);
+}
+
+#[test]
 fn version_says_name_and_number() {
     let ended = run(credenza(["version"])).succeeded();
     let expected = format!("credenza {}\n", env!("CARGO_PKG_VERSION"));

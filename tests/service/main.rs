@@ -8,6 +8,7 @@ mod command_line;
 mod concurrency;
 mod discovery;
 mod first_start;
+mod first_start_kill;
 mod kill;
 mod resource_bytes;
 mod resource_side;
