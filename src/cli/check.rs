@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{DataArgument, fail};
+use super::{DataArgument, fail, say};
 use crate::store::sled::{Opened, SledStore};
 use crate::store::{Finding, Store, StoreError};
 use crate::system::random::SystemRandom;
@@ -20,12 +20,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     match runtime.block_on(check(arguments)) {
         Ok(findings) if findings.is_empty() => {
-            println!("All rows, indexes and counters agree.");
+            say(&"All rows, indexes and counters agree.");
             ExitCode::SUCCESS
         }
         Ok(findings) => {
             for finding in &findings {
-                println!("{finding}");
+                say(finding);
             }
             fail(&format_args!("{} things are wrong", findings.len()))
         }

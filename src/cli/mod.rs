@@ -5,6 +5,8 @@
 mod check;
 pub mod serve;
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,19 +49,31 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     env_logger::Builder::from_env(
         env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
     )
+    // At its finer levels sled writes rows into the log, hashes of secrets among them.
+    .filter_module("sled", log::LevelFilter::Warn)
     .init();
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Version => {
-            println!("credenza {}", env!("CARGO_PKG_VERSION"));
+            say(&concat!("credenza ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
     }
 }
 
 /// Tells the person in front why a command ended, in one line.
-fn fail(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("credenza: {why}");
+fn fail(why: &dyn Display) -> ExitCode {
+    tell(&format_args!("credenza: {why}"));
     ExitCode::FAILURE
+}
+
+/// Writes a line to standard output. That nobody reads it, as behind `| head`, is no failure.
+fn say(line: &dyn Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Writes a line to standard error, likewise.
+fn tell(line: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -82,6 +82,17 @@ fn every_kind_of_damaged_row_is_named() {
 }
 
 #[test]
+fn nobody_has_to_read_the_list() {
+    let (_directory, data) = stopped();
+    damage(&data, "clients", b"pump-3");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = credenza(["check", "--data"]);
+    command.arg(&data).stdout(writer);
+    run(command).refused_because("wrong");
+}
+
+#[test]
 fn a_row_that_is_missing_is_found_from_every_side() {
     for tree in ["clients", "tags", "client_ids", "counters", "secrets"] {
         let (_directory, data) = stopped();

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::harness::process::{Service, credenza, run, serve};
-use crate::harness::{Caller, wire};
+use crate::harness::{Caller, jwt, wire};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 const DEV_SECRET: &str = "crdz_dev-secret-for-writing-programs-on-this-machine";
@@ -175,10 +175,50 @@ fn demo_has_a_thousand_clients_in_two_tenants_however_often_it_is_loaded() {
 
 #[test]
 fn dev_and_demo_exclude_each_other() {
+    let mut both = dev();
+    both.arg("--demo");
+    run(both).refused_because("leave out --demo");
+}
+
+#[test]
+fn every_flag_can_come_from_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("elsewhere");
+    let mut command = credenza(["serve"]);
+    for (name, value) in [
+        ("LISTEN", "127.0.0.1:0"),
+        ("DATA", data.to_str().unwrap()),
+        ("ISSUER_BASE", "https://id.example.com"),
+        ("BEHIND_TLS_PROXY", "1"),
+        ("AUDIENCE", "our-apis"),
+        ("MAX_CLIENTS_PER_TENANT", "2"),
+        ("MEMORY", "256MiB"),
+        ("DEMO", "off"),
+        ("DEV", "false"),
+    ] {
+        command.env(format!("CREDENZA_{name}"), value);
+    }
+    let service = Service::start(command);
+    assert!(data.join("marker").is_file());
+    let operator = service.first_client();
+    let claims = jwt::decode(operator.token.as_ref().unwrap()).claims;
+    assert_eq!(claims["aud"], "our-apis");
+    assert_eq!(claims["iss"], "https://id.example.com/identity");
+    let create = || operator.post(&operator.v1(CLIENTS), &json!({}));
+    create().expect(201);
+    create().refused_because(400, "2");
+    service.terminate();
+    for word in ["1", "yes", "on", "TRUE"] {
+        let mut command = credenza(["serve", "--listen", "127.0.0.1:0"]);
+        command.env("CREDENZA_DEV", word).env("CREDENZA_DEMO", "0");
+        let service = Service::start(command);
+        dev_client(&service);
+        service.terminate();
+    }
+    // A word that is neither is not taken for either.
     let mut command = dev();
-    command.arg("--demo");
-    let ended = run(command);
-    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    command.env("CREDENZA_BEHIND_TLS_PROXY", "flase");
+    assert_eq!(run(command).status.code(), Some(2));
 }
 
 #[test]
@@ -286,6 +326,17 @@ fn secrets_and_tokens_never_reach_the_log() {
         let line = log.lines().find(|line| line.contains(value));
         assert_eq!(line, None, "{name}");
     }
+}
+
+#[test]
+fn rows_of_the_store_never_reach_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = serve(directory.path());
+    command.env("RUST_LOG", "trace,sled=trace");
+    let log = Service::start(command).terminate().stderr;
+    assert!(log.contains("TRACE"), "the log is there");
+    let line = log.lines().find(|line| line.contains("sled::"));
+    assert_eq!(line, None);
 }
 
 #[test]

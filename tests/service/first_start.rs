@@ -201,8 +201,8 @@ fn the_secret_can_come_from_a_file() {
         ];
         let service = Service::start(bootstrap(data.path(), &variables));
         let printed = service.printed();
-        let tenant = printed.split(' ').skip_while(|word| *word != "tenant");
-        let tenant = tenant.skip(1).next().unwrap();
+        let (_, tenant) = printed.split_once("with tenant ").unwrap();
+        let (tenant, _) = tenant.split_once(' ').unwrap();
         let operator = service
             .anonymous()
             .in_tenant(tenant)
@@ -271,6 +271,19 @@ fn unfit_bootstrap_values_are_refused_without_showing_a_secret() {
         command
     });
     ended.succeeded();
+}
+
+#[test]
+fn a_secret_that_could_not_be_shown_is_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = serve(directory.path());
+    command.stdout(writer);
+    run(command).refused_because("could not be shown");
+    let service = Service::start(serve(directory.path()));
+    service.first_client();
+    service.terminate();
 }
 
 #[cfg(unix)]

@@ -11,6 +11,7 @@ mod concurrency;
 mod conditional;
 mod discovery;
 mod first_start;
+mod first_start_kill;
 mod kill;
 mod legacy;
 mod lists;

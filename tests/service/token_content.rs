@@ -87,7 +87,7 @@ fn j05_roles_are_ids_and_role_types_the_built_in_among_them() {
     let operator = server.operator();
     let own = operator.post(&operator.v1("/Roles"), &json!({ "Name": "Own" }));
     let own = own.expect(201).text("Id");
-    let caller = server.caller_with(TENANT, &[own.clone()]);
+    let caller = server.caller_with(TENANT, std::slice::from_ref(&own));
     let claims = token_of(&caller).claims;
     let mut held = [server.role(TENANT, MEMBER), own];
     held.sort();

@@ -37,6 +37,7 @@ pub fn refused(answer: Response, status: u16, error: &str) -> Response {
     let allowed = |c: char| matches!(c, '\x20'..='\x7e') && c != '"' && c != '\\';
     assert!(!description.is_empty() && description.chars().all(allowed));
     assert!(!description.contains("operator") && !description.contains("crdz"));
+    assert!(answer.header("operation-id").is_some());
     let challenge = (status == 401).then_some(r#"Basic realm="credenza""#);
     assert_eq!(answer.header("www-authenticate"), challenge);
     answer
@@ -76,6 +77,7 @@ fn t01_t02_a_form_gets_a_bearer_token_and_no_refresh_token() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("pragma"), Some("no-cache"));
+    assert!(answer.header("operation-id").is_some());
     let body = answer.json();
     assert_eq!(
         keys(&body),

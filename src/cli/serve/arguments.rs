@@ -87,6 +87,10 @@ impl Arguments {
         if self.audience.is_empty() {
             return Err("--audience takes at least one character".into());
         }
+        // Not clap's conflict: to that, `CREDENZA_DEMO=false` is a flag that was given.
+        if self.dev && self.demo {
+            return Err("--dev has the demo set already, in memory; leave out --demo".into());
+        }
         let data = match self.dev {
             true => None,
             false => Some(self.data.data),

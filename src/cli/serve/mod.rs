@@ -11,7 +11,7 @@ pub use arguments::Arguments;
 pub use running::{Running, StartError, start};
 pub use settings::{Base, BootstrapSettings, DataSet, Settings};
 
-use super::fail;
+use super::{fail, tell};
 
 /// Runs the service as the command line says.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -26,7 +26,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         };
         // Before the line that says it is ready: whoever reads it may send a signal at once.
         let ended = signals();
-        eprintln!("listening on {}", running.url());
+        tell(&format_args!("listening on {}", running.url()));
         ended.await;
         log::info!("stopping: finishing what is in flight");
         match running.stop().await {

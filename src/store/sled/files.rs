@@ -7,6 +7,7 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -53,7 +54,7 @@ impl DataDirectory {
             .truncate(false)
             .open(&path)
             .map_err(failed("cannot open", &path))?;
-        match lock.try_lock() {
+        match lock_patiently(&lock) {
             Ok(()) => Ok(Self {
                 root: root.to_owned(),
                 _lock: lock,
@@ -204,6 +205,20 @@ impl DataDirectory {
         written().map_err(failed("cannot write", &finished))?;
         sync_directory(&self.root)
     }
+}
+
+/// A lock that was let go may be held for another moment: a process that its holder is just
+/// starting has it until it runs its own program.
+fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
+    const TRIES: usize = 25;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 1..TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            decided => return decided,
+        }
+    }
+    lock.try_lock()
 }
 
 /// Another process has the directory.

@@ -171,6 +171,18 @@ impl Caller {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Response {
+        self.try_send(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The same, where the answer may not come, or not whole.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Response, ureq::Error> {
         let uri = format!("http://{}{path}", self.address);
         let mut request = Request::builder().method(method).uri(&uri);
         let own = headers
@@ -186,7 +198,6 @@ impl Caller {
             Some(body) => self.agent.run(request.body(body).unwrap()),
             None => self.agent.run(request.body(()).unwrap()),
         };
-        let answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        Response::read(format!("{method} {path}"), answer)
+        Response::try_read(format!("{method} {path}"), answer?)
     }
 }

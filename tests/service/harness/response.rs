@@ -14,20 +14,22 @@ pub struct Response {
 }
 
 impl Response {
-    pub fn read(asked: String, answer: ureq::http::Response<Body>) -> Self {
+    pub fn try_read(
+        asked: String,
+        answer: ureq::http::Response<Body>,
+    ) -> Result<Self, ureq::Error> {
         let (parts, mut body) = answer.into_parts();
         let headers = parts
             .headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
-        let body = body.with_config().limit(1 << 30).read_to_vec().unwrap();
-        Self {
+        Ok(Self {
             asked,
             status: parts.status.as_u16(),
             headers,
-            body,
-        }
+            body: body.with_config().limit(1 << 30).read_to_vec()?,
+        })
     }
 
     /// Fails the test unless the status is this one.
