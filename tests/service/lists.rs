@@ -385,3 +385,15 @@ fn a_list_by_ids_takes_a_thousand_of_them() {
         count(&operator, &too_many).expect(400);
     }
 }
+
+#[test]
+fn a_url_may_be_long_but_not_beyond_64_kib() {
+    let (_server, operator) = empty_tenant();
+    create(&operator, "a", &[]);
+    let query = |length: usize| format!("?id=a&query={}", "x".repeat(length));
+    assert_eq!(found(&operator, &query(60_000)), ["a"]);
+    // The parser's own refusal, in front of every route.
+    let refused = list(&operator, &query(66_000));
+    assert!(matches!(refused.status, 400 | 431), "{}", refused.status);
+    assert!(refused.body.is_empty());
+}
