@@ -260,7 +260,7 @@ fn past_its_request_timeout_every_operation_is_408_and_does_nothing() {
     }
     assert!(shown() == before);
     for (operation, status) in &operations {
-        let answer = operation.send(&operator, &[("Request-Timeout", "1e9")]);
+        let answer = operation.send(&operator, &[("Request-Timeout", "1e300")]);
         answer.expect(*status);
     }
 }

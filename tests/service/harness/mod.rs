@@ -129,7 +129,7 @@ impl Server {
 
     /// Starts the service on the directory as it is.
     pub fn run(&mut self) {
-        self.try_run().unwrap();
+        once_free(|| self.try_run()).unwrap();
     }
 
     /// The same, where it may be refused.
@@ -233,14 +233,27 @@ impl Server {
     }
 }
 
+/// Opens a store that was let go. Where another test starts a process meanwhile, that holds the
+/// lock of every open store until it has become a program of its own: a moment later it is free.
+fn once_free<T>(mut open: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    const ATTEMPTS: usize = 10_000;
+    for _ in 1..ATTEMPTS {
+        match open() {
+            Err(error) if error.contains("another process has") => std::thread::yield_now(),
+            outcome => return outcome,
+        }
+    }
+    open()
+}
+
 /// What `check` says of a stopped service's store.
 pub fn findings(data: &Path) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let (Opened::Fresh(store) | Opened::Existing(store)) =
-            SledStore::open(data, &SystemRandom).unwrap();
+        let open = || SledStore::open(data, &SystemRandom).map_err(|error| error.to_string());
+        let (Opened::Fresh(store) | Opened::Existing(store)) = once_free(open).unwrap();
         let findings = store.check().await.unwrap();
         store.close().await.unwrap();
         findings.iter().map(ToString::to_string).collect()
