@@ -7,5 +7,6 @@ mod access;
 mod bad_input;
 mod concurrency;
 mod matrix;
+mod protocol;
 mod restart;
 mod rights;
