@@ -111,15 +111,16 @@ impl Call<'_> {
         }
     }
 
-    /// A page of a list that is small enough to be made at once.
+    /// A page of a list that is small enough to be made at once. Whoever calls this reads the page
+    /// before looking for the object: bad input is told before that there is none.
     pub fn list<'i, T, V: serde::Serialize>(
         &self,
+        page: Page,
         items: &'i [T],
         changed: Revision,
         path: impl FnOnce() -> String,
         view: impl Fn(&'i T) -> V,
     ) -> Result<Answer, Refusal> {
-        let page = self.query.page()?;
         let tag = self.etag(changed);
         if let Some(answer) = self.not_modified(&tag) {
             return Ok(answer.with_total(items.len()));

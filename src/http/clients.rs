@@ -16,6 +16,7 @@ use super::members::Members;
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::error::{Refusal, Shown};
 use crate::domain::ids::{ClientId, TenantId};
+use crate::domain::page::Page;
 use crate::json::Json;
 use crate::service::clients::{Selection, with_tags};
 use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
@@ -114,20 +115,22 @@ pub fn list(call: &Call<'_>, view: &'static View) -> Result<Answer, Refusal> {
     } else {
         Vec::new()
     };
+    let page = call.query.page()?;
     let tenant = call.tenant()?;
-    page_of(call, view, with_tags(tenant, &tags), || {
+    page_of(call, view, page, with_tags(tenant, &tags), || {
         (view.path)(tenant.tenant().id)
     })
 }
 
-/// A page of a selection of clients.
+/// A page of a selection of clients. Whoever calls this reads the page before looking for the
+/// object, as for [`Call::list`].
 pub fn page_of(
     call: &Call<'_>,
     view: &'static View,
+    page: Page,
     selection: Selection,
     path: impl FnOnce() -> String,
 ) -> Result<Answer, Refusal> {
-    let page = call.query.page()?;
     let total = selection.len();
     let tag = call.etag(call.tenant()?.revision());
     if let Some(answer) = call.not_modified(&tag) {

@@ -115,6 +115,11 @@ impl Incoming<'_> {
 
     /// What anybody may ask for.
     async fn open(self, route: Route, body: &mut Body) -> Answer {
+        if route != Route::Token
+            && let Err(refusal) = self.deadline.check()
+        {
+            return errors::render(&refusal, self.operation_id);
+        }
         let site = &self.worker.site;
         let headers = self.request.headers();
         match (route, site.open.load().as_deref()) {

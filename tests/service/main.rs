@@ -4,6 +4,7 @@
 mod harness;
 
 mod access;
+mod bad_input;
 mod check_command;
 mod clients;
 mod command_line;
@@ -18,6 +19,7 @@ mod lists;
 mod matrix;
 mod operators;
 mod preview;
+mod protocol;
 mod resource_bytes;
 mod resource_side;
 mod restart;

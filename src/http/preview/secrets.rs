@@ -46,9 +46,11 @@ fn path(call: &Call<'_>) -> Result<String, Refusal> {
 }
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let page = call.query.page()?;
     let secrets = &call.client()?.secrets.secrets;
     let path = path(call)?;
     call.list(
+        page,
         secrets,
         call.tenant()?.revision(),
         || path,

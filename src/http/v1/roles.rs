@@ -71,10 +71,13 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
             )
         })
     });
+    let kind = kind.transpose()?;
+    let page = call.query.page()?;
     let tenant = call.tenant()?;
     let id = tenant.tenant().id;
-    let found = roles::of_tenant(tenant, kind.transpose()?);
+    let found = roles::of_tenant(tenant, kind);
     call.list(
+        page,
         &found,
         tenant.revision(),
         || path(id),
@@ -86,6 +89,7 @@ pub fn list_cluster(call: &Call<'_>) -> Result<Answer, Refusal> {
     let revision = call.service.directory.registry().revision();
     let found = roles::of_cluster();
     call.list(
+        call.query.page()?,
         &found,
         revision,
         || "/api/v1/Roles".into(),
@@ -95,6 +99,7 @@ pub fn list_cluster(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// The roles that a client holds, on either of the two paths.
 pub fn list_held(call: &Call<'_>, route: Route) -> Result<Answer, Refusal> {
+    let page = call.query.page()?;
     let tenant = call.tenant()?;
     let id = tenant.tenant().id;
     let client = &call.client()?.client;
@@ -104,7 +109,9 @@ pub fn list_held(call: &Call<'_>, route: Route) -> Result<Answer, Refusal> {
         _ => "ClientCredentialClients",
     };
     let path = || format!("/api/v1/Tenants/{id}/{collection}/{}/Roles", client.id);
-    call.list(&held, tenant.revision(), path, |role| view(role, Some(id)))
+    call.list(page, &held, tenant.revision(), path, |role| {
+        view(role, Some(id))
+    })
 }
 
 pub async fn replace_held(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -199,10 +206,11 @@ pub async fn delete(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// The clients that hold a role of the tenant.
 pub fn list_holders(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let page = call.query.page()?;
     let tenant = call.tenant()?;
     let id = call.role_id()?;
     let role = tenant.role(&id).ok_or_else(|| roles::no_role(id))?;
     let holders = tenant.with_role(&role.id).cloned().unwrap_or_default();
     let path = || format!("{}/{id}/ClientCredentialClients", path(tenant.tenant().id));
-    page_of(call, &VIEW, Selection::Kept(holders), path)
+    page_of(call, &VIEW, page, Selection::Kept(holders), path)
 }

@@ -44,10 +44,12 @@ fn path(call: &Call<'_>, client: &ClientId) -> Result<String, Refusal> {
 }
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let page = call.query.page()?;
     let record = call.client()?;
     let path = path(call, &record.client.id)?;
     let revision = call.tenant()?.revision();
     call.list(
+        page,
         &record.secrets.secrets,
         revision,
         || path,
