@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::BoolishValueParser;
 
 use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
@@ -40,7 +40,7 @@ pub struct Arguments {
     issuer_base: Option<String>,
 
     /// A proxy in front does TLS: allows plain HTTP on an address that is not loopback.
-    #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     behind_tls_proxy: bool,
 
     /// The audience of access tokens.
@@ -61,12 +61,12 @@ pub struct Arguments {
     memory: Option<u64>,
 
     /// Also make sure that the demo set is there: two tenants of a plant, a thousand clients.
-    #[arg(long, env = "CREDENZA_DEMO", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CREDENZA_DEMO", value_parser = BoolishValueParser::new())]
     demo: bool,
 
     /// For writing programs against the API: everything in memory, the demo set, a fixed secret.
     /// Loopback only; nothing survives the end.
-    #[arg(long, env = "CREDENZA_DEV", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CREDENZA_DEV", value_parser = BoolishValueParser::new())]
     dev: bool,
 }
 
