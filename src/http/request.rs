@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use actix_web::error::PayloadError;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
+};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_core::Stream;
 
@@ -120,23 +122,40 @@ pub fn refused_token(error: TokenError) -> Refusal {
 /// The body of a request, which is read at most once.
 pub struct Body {
     payload: Payload,
-    /// How much it is said to be.
+    /// How long it is said to be; `None` where it tells its end itself.
     announced: Option<u64>,
     read: usize,
     ended: bool,
 }
 
 impl Body {
+    /// Its length is that of RFC 9112 section 6.3. The payload beneath may be longer: to CONNECT,
+    /// and to an offer of WebSocket, it is all that the connection still brings.
     pub fn new(payload: Payload, headers: &HeaderMap) -> Self {
-        let announced = headers
-            .get(actix_web::http::header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let length = headers.get(CONTENT_LENGTH);
+        let announced = match headers.contains_key(TRANSFER_ENCODING) {
+            true => None,
+            false => length.map_or(Some(0), |value| value.to_str().ok()?.parse().ok()),
+        };
         Self {
             payload,
             announced,
             read: 0,
-            ended: false,
+            ended: announced == Some(0),
         }
+    }
+
+    /// The next piece of it.
+    async fn next(&mut self) -> Option<Result<Bytes, PayloadError>> {
+        if self.ended {
+            return None;
+        }
+        let chunk = poll_fn(|context| Pin::new(&mut self.payload).poll_next(context)).await;
+        if let Some(Ok(chunk)) = &chunk {
+            self.read += chunk.len();
+        }
+        self.ended = chunk.is_none() || self.announced.is_some_and(|all| self.read as u64 >= all);
+        chunk
     }
 
     /// Reads it whole.
@@ -146,15 +165,13 @@ impl Body {
         }
         let mut body = BytesMut::new();
         let whole = async {
-            while let Some(chunk) = next(&mut self.payload).await {
+            while let Some(chunk) = self.next().await {
                 let chunk = chunk.map_err(|_| broken_off())?;
-                self.read += chunk.len();
                 if body.len() + chunk.len() > largest {
                     return Err(too_large(largest));
                 }
                 body.extend_from_slice(&chunk);
             }
-            self.ended = true;
             Ok(())
         };
         deadline.wait_for(whole).await?;
@@ -163,12 +180,11 @@ impl Body {
 
     /// Reads what is left of a small body, so that the connection can serve the next request.
     pub async fn drain(mut self, deadline: Instant) {
-        if self.ended || self.announced.is_some_and(|bytes| bytes > DRAINED as u64) {
+        if self.announced.is_some_and(|bytes| bytes > DRAINED as u64) {
             return;
         }
         let rest = async {
-            while let Some(Ok(chunk)) = next(&mut self.payload).await {
-                self.read += chunk.len();
+            while let Some(Ok(_)) = self.next().await {
                 if self.read > DRAINED {
                     return;
                 }
@@ -234,9 +250,4 @@ pub fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
-}
-
-/// The next piece of a payload.
-async fn next(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>> {
-    poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await
 }

@@ -330,3 +330,24 @@ fn h13_a_client_cannot_widen_itself() {
     }
     assert_eq!(member.get(&path).expect(200).body, before);
 }
+
+#[test]
+fn a_client_of_the_same_id_in_another_tenant_is_not_oneself() {
+    let server = Server::start();
+    let support = server.support();
+    let operator = server.operator();
+    let other = server.new_tenant("Other");
+    let elsewhere = operator.in_tenant(&other);
+    let body = json!({ "Id": support.id });
+    elsewhere.post(&elsewhere.v1(CLIENTS), &body).expect(201);
+    let twin = elsewhere.v1(&format!("{CLIENTS}/{}", support.id));
+    let secrets = format!("{twin}/Secrets");
+    support.get(&twin).expect(200);
+    support.get(&secrets).refused(403);
+    support.head(&format!("{secrets}/1")).expect(403);
+    support
+        .post(&secrets, &json!({ "Expires": false }))
+        .refused(403);
+    support.delete(&format!("{secrets}/1")).refused(403);
+    assert_eq!(operator.head(&secrets).expect(200).total(), 1);
+}

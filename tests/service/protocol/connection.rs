@@ -3,6 +3,7 @@
 use super::wire::{Wire, request};
 use super::{CLIENTS, Ground};
 use crate::harness::TENANT;
+use credenza::system::clock::monotonic_now;
 
 /// What must never be answered: it stands where a body does.
 const HIDDEN: &str = "DELETE /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -155,6 +156,42 @@ fn a_body_that_is_asked_to_be_wanted_comes_after_100() {
     assert_eq!(wire.answer("POST").unwrap().status, 201);
     wire.send(request("GET", "/health/live", None, ""));
     assert_eq!(wire.answer("GET").unwrap().status, 200);
+}
+
+#[test]
+fn an_offer_to_upgrade_is_passed_over_at_once() {
+    let ground = Ground::new();
+    let operator = ground.operator.token.clone().unwrap();
+    let clients = format!("/api/v1/Tenants/{TENANT}{CLIENTS}");
+    // As the HTTP client of Java offers HTTP/2 with its first request; and what nobody should.
+    for offer in [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Upgrade: websocket\r\n",
+    ] {
+        let begun = monotonic_now();
+        let mut wire = Wire::open(ground.server.address());
+        wire.send(request("GET", &clients, Some(&operator), offer));
+        assert_eq!(wire.answer("GET").unwrap().status, 200, "{offer}");
+        let mut wire = Wire::open(ground.server.address());
+        wire.send(request(
+            "DELETE",
+            &format!("{clients}/none"),
+            Some(&operator),
+            offer,
+        ));
+        assert_eq!(wire.answer("DELETE").unwrap().status, 404, "{offer}");
+        let mut wire = Wire::open(ground.server.address());
+        let json = format!("{offer}Content-Type: application/json\r\n");
+        wire.send(with_body("POST", &clients, Some(&operator), &json, "{}"));
+        let status = wire.answer("POST").unwrap().status;
+        assert!(matches!(status, 201 | 400), "{offer}: {status}");
+        let mut wire = Wire::open(ground.server.address());
+        wire.send(request("POST", &clients, Some(&operator), &json));
+        assert_eq!(wire.answer("POST").unwrap().status, 400, "{offer}");
+        let waited = monotonic_now().duration_since(begun);
+        assert!(waited.as_secs() < 10, "{offer}: {waited:?}");
+    }
 }
 
 #[test]
