@@ -13,10 +13,12 @@ use actix_web::web::Bytes;
 use super::answer::Answer;
 use super::call::Call;
 use super::members::Members;
+use super::views::{Text, time};
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::error::{Refusal, Shown};
 use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::page::Page;
+use crate::domain::times::Timestamp;
 use crate::json::Json;
 use crate::service::clients::{Selection, with_tags};
 use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
@@ -233,10 +235,34 @@ pub fn get(call: &Call<'_>, view: &View) -> Result<Answer, Refusal> {
     }))
 }
 
-/// A created client, for the answer of a generation.
+/// A created client and its first secret, for the answer of a generation.
 pub struct Created {
-    pub record: Arc<ClientRecord>,
-    pub value: PlainSecret,
+    record: Arc<ClientRecord>,
+    value: PlainSecret,
+}
+
+impl Created {
+    pub fn client(&self) -> &Client {
+        &self.record.client
+    }
+
+    /// The value of the secret, which is shown this once.
+    pub fn value(&self) -> &str {
+        self.value.expose()
+    }
+
+    pub fn secret_id(&self) -> i32 {
+        self.record.secrets.last_id
+    }
+
+    pub fn description(&self) -> Option<&str> {
+        let secret = self.record.secrets.secrets.first()?;
+        secret.description.as_ref().map(|text| text.as_str())
+    }
+
+    pub fn expiration(&self) -> Option<Text<Timestamp>> {
+        time(self.record.secrets.secrets.first()?.expiration)
+    }
 }
 
 /// Creates a client. `render` writes the generation's creation answer.

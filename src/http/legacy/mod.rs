@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::call::Call;
 use super::clients::{self, Created, View};
-use super::views::{RoleIdTexts, Text, append, time};
+use super::views::{RoleIdTexts, Text, append};
 use crate::domain::client::Client;
 use crate::domain::error::Refusal;
 use crate::domain::ids::TenantId;
@@ -58,14 +58,12 @@ struct CreateResponse<'a> {
 }
 
 fn render_created(created: &Created) -> Answer {
-    let client = &created.record.client;
-    let first = created.record.secrets.secrets.first();
-    let description = first.and_then(|secret| secret.description.as_ref());
+    let client = created.client();
     let body = CreateResponse {
-        client_secret: created.value.expose(),
-        secret_id: created.record.secrets.last_id,
-        secret_description: description.map(|text| text.as_str()),
-        secret_expiration_date: time(first.and_then(|secret| secret.expiration)),
+        client_secret: created.value(),
+        secret_id: created.secret_id(),
+        secret_description: created.description(),
+        secret_expiration_date: created.expiration(),
         role_ids: RoleIdTexts(&client.role_ids),
         client_id: client.id.as_str(),
         name: client.name.as_str(),

@@ -10,7 +10,7 @@ use crate::domain::times::Timestamp;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::clients::{self, Created, View};
-use crate::http::views::{RoleIdTexts, TagTexts, Text, append, time};
+use crate::http::views::{RoleIdTexts, TagTexts, Text, append};
 
 static VIEW: View = View {
     ids: &["Id", "ClientId"],
@@ -64,20 +64,18 @@ struct CreateResponse<'a> {
 }
 
 fn render_created(created: &Created) -> Answer {
-    let client = &created.record.client;
-    let first = created.record.secrets.secrets.first();
-    let description = first.and_then(|secret| secret.description.as_ref());
+    let client = created.client();
     let body = CreateResponse {
-        secret_description: description.map(|text| text.as_str()),
-        secret_expiration_date: time(first.and_then(|secret| secret.expiration)),
+        secret_description: created.description(),
+        secret_expiration_date: created.expiration(),
         role_ids: RoleIdTexts(&client.role_ids),
         client_id: client.id.as_str(),
         id: client.id.as_str(),
         name: client.name.as_str(),
         enabled: client.enabled,
         tags: TagTexts(&client.tags),
-        client_secret: created.value.expose(),
-        secret_id: Text(created.record.secrets.last_id),
+        client_secret: created.value(),
+        secret_id: Text(created.secret_id()),
     };
     Answer::json(StatusCode::CREATED, &body)
 }

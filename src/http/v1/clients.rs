@@ -11,7 +11,7 @@ use crate::domain::ids::TenantId;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::clients::{self, Created, View};
-use crate::http::views::{RoleIdTexts, TagTexts, Text, append, time};
+use crate::http::views::{RoleIdTexts, TagTexts, Text, append};
 use crate::service::clients::by_ids;
 use crate::service::command::{Command, Outcome};
 
@@ -141,14 +141,12 @@ pub async fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn render_created(created: &Created) -> Answer {
-    let first = created.record.secrets.secrets.first();
-    let description = first.and_then(|secret| secret.description.as_ref());
     let body = CreateResponse {
-        secret: created.value.expose(),
-        id: created.record.secrets.last_id,
-        description: description.map(|text| text.as_str()),
-        expiration_date: time(first.and_then(|secret| secret.expiration)),
-        client: view(&created.record.client),
+        secret: created.value(),
+        id: created.secret_id(),
+        description: created.description(),
+        expiration_date: created.expiration(),
+        client: view(created.client()),
     };
     Answer::json(StatusCode::CREATED, &body)
 }
