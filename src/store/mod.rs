@@ -4,7 +4,7 @@
 //! one atomic batch. Nothing of a backend's own types leaves its folder. `memory` is the model that
 //! the suite compares the others with, and the store of `serve --dev`; `sled` is the default.
 //!
-//! To add a backend: implement [`Store`](crate::store::Store) in a folder of its own and name it in
+//! To add a backend: implement [`Store`] in a folder of its own and name it in
 //! `tests/store_suite.rs`, which runs one suite over all of them.
 
 pub mod batch;
