@@ -178,8 +178,8 @@ impl Model {
             .any(|tenant| tenant.clients.values().any(|client| client.operates(now)))
     }
 
-    /// Takes a step, or says of what kind the refusal is; then nothing has changed. `new_role` is
-    /// the id that the service drew for a role it created, `built_in` those of a tenant.
+    /// Takes a step, or says of what kind the refusal is; then nothing has changed. The ids
+    /// that the service draws for roles are told to the model afterwards.
     pub fn take(&mut self, who: &Who, step: &Step, now: i64) -> Result<(), Kind> {
         let operator = self.admit(who, step)?;
         let mut next = self.clone();
