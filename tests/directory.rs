@@ -67,6 +67,10 @@ impl Store for Watched {
         self.inner.commit(batch)
     }
 
+    fn reopen(&self) -> StoreFuture<'_, Result<(), StoreError>> {
+        self.inner.reopen()
+    }
+
     fn check(&self) -> StoreFuture<'_, Result<Vec<Finding>, StoreError>> {
         self.inner.check()
     }

@@ -10,12 +10,13 @@ pub mod clients;
 pub mod command;
 pub mod decide;
 pub mod demo;
+pub mod failures;
 pub mod roles;
 pub mod tokens;
 pub mod writer;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::directory::Directory;
 use crate::directory::snapshot::TenantSnapshot;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How many bytes the tenants in memory may weigh together.
     pub directory_bytes: usize,
+    /// How long the store may take for a batch before the service says that it is not ready.
+    pub patience: Duration,
 }
 
 impl Service {
@@ -66,6 +69,7 @@ impl Service {
             random: parts.random.clone(),
             limits: parts.limits,
             epoch,
+            patience: parts.patience,
         })?;
         Ok(Self {
             directory,
@@ -118,7 +122,10 @@ impl Service {
 
     /// The current snapshot of a tenant; a failure to read it goes to the log.
     pub async fn snapshot(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, Refusal> {
-        self.directory.tenant(id).await.map_err(tokens::log_failure)
+        self.directory
+            .tenant(id)
+            .await
+            .map_err(failures::refusal_of)
     }
 
     /// Has a command decided and made durable. Past the deadline a command that has not begun is

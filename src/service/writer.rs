@@ -3,14 +3,18 @@
 //! snapshots, and then answers.
 //!
 //! So one disk sync serves many writers, nothing is visible before it is durable, and nothing is
-//! answered before it is both.
+//! answered before it is both. After a failure it takes nothing until the store could be opened
+//! anew, and tries that by itself.
 
 mod batch;
+mod recovery;
+mod state;
 mod sweep;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +26,7 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use batch::BatchWriter;
+use state::{End, State};
 
 /// How many commands may wait. More are refused at once.
 const QUEUE: usize = 4_096;
@@ -34,6 +39,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     pub limits: Limits,
     pub epoch: Epoch,
+    /// How long the store may take for a batch before the service says that it is not ready.
+    pub patience: Duration,
 }
 
 /// The way to the writer's thread.
@@ -81,44 +88,6 @@ impl Ticket {
     }
 }
 
-/// Whether writes are accepted.
-#[derive(Default)]
-struct State(AtomicU8);
-
-impl State {
-    const WRITABLE: u8 = 0;
-    const STOPPING: u8 = 1;
-    const FAILED: u8 = 2;
-
-    fn set(&self, state: u8) {
-        self.0.fetch_max(state, Ordering::AcqRel);
-    }
-
-    fn has_failed(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::FAILED
-    }
-
-    fn reason(&self) -> Option<&'static str> {
-        match self.0.load(Ordering::Acquire) {
-            Self::WRITABLE => None,
-            Self::STOPPING => Some("shutting down"),
-            _ => Some("storage not writable"),
-        }
-    }
-}
-
-/// Says that writes have ended when the writer's thread does, in good order or by a panic.
-struct End(Arc<State>);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.set(match std::thread::panicking() {
-            true => State::FAILED,
-            false => State::STOPPING,
-        });
-    }
-}
-
 impl Writer {
     /// Starts the writer's thread.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
@@ -127,15 +96,17 @@ impl Writer {
             .build()
             .map_err(|error| StoreError::Failed(format!("no executor for the writer: {error}")))?;
         let (queue, inbox) = mpsc::channel(QUEUE);
-        let state = Arc::new(State::default());
+        let state = Arc::new(State::new());
         let writing = state.clone();
+        let patience = parts.patience;
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
-                let _end = End(writing.clone());
+                let _end = End::of(writing.clone());
                 runtime.block_on(run(BatchWriter::new(parts, writing), inbox));
             })
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
+        watchdog::start(&state, patience)?;
         Ok(Self { queue, state })
     }
 
@@ -191,12 +162,20 @@ impl Writer {
 async fn run(mut writer: BatchWriter, mut inbox: mpsc::Receiver<Message>) {
     loop {
         // Sweeping fills the time in which nobody waits, and goes on between batches.
-        let message = match writer.has_sweeping_to_do() {
-            true => inbox.try_recv().ok(),
-            false => match inbox.recv().await {
-                Some(message) => Some(message),
-                None => return,
-            },
+        let message = if writer.has_sweeping_to_do() {
+            inbox.try_recv().ok()
+        } else {
+            tokio::select! {
+                biased;
+                () = writer.next_recovery() => {
+                    writer.recover().await;
+                    None
+                }
+                message = inbox.recv() => match message {
+                    Some(message) => Some(message),
+                    None => return,
+                },
+            }
         };
         let end = match message {
             Some(Message::Command(first)) => writer.write(first, &mut inbox).await,

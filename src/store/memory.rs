@@ -231,6 +231,10 @@ impl Store for MemoryStore {
         Box::pin(async move { self.state.lock().commit(batch) })
     }
 
+    fn reopen(&self) -> StoreFuture<'_, Result<(), StoreError>> {
+        Box::pin(ready(Ok(())))
+    }
+
     fn check(&self) -> StoreFuture<'_, Result<Vec<Finding>, StoreError>> {
         let state = self.state.lock();
         let findings = state.tenants.values().flat_map(Kept::findings).collect();

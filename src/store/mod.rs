@@ -79,6 +79,11 @@ pub trait Store: Send + Sync {
     /// not take it back.
     fn commit(&self, batch: Batch) -> StoreFuture<'_, Result<(), CommitError>>;
 
+    /// After a batch that failed: lets go of what is open and opens anew what is on disk. When it
+    /// has returned `Ok`, batches are taken again, and each one that may have happened is wholly
+    /// there or wholly absent, for ever. An error means that it cannot be done yet.
+    fn reopen(&self) -> StoreFuture<'_, Result<(), StoreError>>;
+
     /// Reads every row and compares rows, indexes and counters. One line for each thing that does
     /// not agree; none means that all do.
     fn check(&self) -> StoreFuture<'_, Result<Vec<Finding>, StoreError>>;
@@ -110,6 +115,8 @@ pub enum StoreError {
     Damaged(String),
     /// The store or the disk under it failed.
     Failed(String),
+    /// It failed before, and has not been opened anew; or it was closed for good.
+    Closed,
 }
 
 impl fmt::Display for StoreError {
@@ -117,6 +124,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Self::Failed(why) => write!(f, "the store failed: {why}"),
+            Self::Closed => f.write_str("the store is closed"),
         }
     }
 }

@@ -27,6 +27,7 @@ mod rights;
 mod roles;
 mod secrets;
 mod statuses;
+mod storage_faults;
 mod tenants;
 mod token_content;
 mod token_endpoint;

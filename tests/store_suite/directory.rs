@@ -195,10 +195,7 @@ fn truncated_files_are_refused_without_a_panic() {
         let file = fs::OpenOptions::new().write(true).open(&database).unwrap();
         file.set_len(length * (8 - part) / 9).unwrap();
         drop(file);
-        match open(&directory.path) {
-            Err(StoreError::Damaged(_) | StoreError::Failed(_)) => refused += 1,
-            Ok(_) => {}
-        }
+        refused += usize::from(open(&directory.path).is_err());
     }
     assert!(refused > 0);
 }

@@ -120,6 +120,8 @@ impl Arguments {
             workers: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            patience: Settings::PATIENCE,
+            between: None,
         })
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 pub use arguments::Arguments;
 pub use running::{Running, StartError, start};
-pub use settings::{Base, BootstrapSettings, DataSet, Settings};
+pub use settings::{Base, Between, BootstrapSettings, DataSet, Settings};
 
 use super::{fail, tell};
 

@@ -130,6 +130,10 @@ impl Running {
         out: &mut dyn Write,
     ) -> Result<(), StartError> {
         let Opening { store, fresh, key } = open_store(&settings).await?;
+        let store = match &settings.between {
+            Some(between) => between(store),
+            None => store,
+        };
         let keys = Arc::new(KeySet::new(key, Vec::new()));
         let issuer = format!("{base}/identity");
         let documents = Documents::new(&issuer, &keys);
@@ -148,6 +152,7 @@ impl Running {
             random: random.clone(),
             limits: settings.limits,
             directory_bytes: settings.directory_bytes(),
+            patience: settings.patience,
         })
         .await?;
         let service = Arc::new(service);

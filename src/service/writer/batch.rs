@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::recovery::Pause;
+use super::state::State;
 use super::sweep::Sweeping;
-use super::{Message, Parts, Queued, Reply, State, unavailable};
+use super::{Message, Parts, Queued, Reply, unavailable};
 use crate::directory::News;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{Revision, TenantId};
+use crate::domain::ports::Random;
 use crate::domain::tenant::TenantState;
 use crate::service::command::{Asker, Command, Outcome};
 use crate::service::decide::{Given, World, decide};
-use crate::service::tokens::log_failure;
+use crate::service::failures::{damaged, refusal_of};
 use crate::store::batch::{Batch, Change, TenantRevisions};
 use crate::store::{CommitError, StoreError};
 
@@ -30,7 +33,8 @@ pub(super) const WEIGHT: usize = 120_000;
 pub(super) struct BatchWriter {
     pub(super) parts: Parts,
     pub(super) sweeping: Sweeping,
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
+    pub(super) pause: Pause,
 }
 
 /// A batch in the making: the newest state, and what brought it there.
@@ -40,6 +44,25 @@ pub(super) struct Draft {
     weight: usize,
     /// For each tenant that changes, the revision that it had before.
     touched: HashMap<TenantId, Revision>,
+    /// What each command with changes did, in their order.
+    steps: Vec<Step>,
+}
+
+/// What one command did.
+struct Step {
+    /// How many changes it made.
+    changes: usize,
+    revision: Revision,
+    /// For each tenant that it changed, the revision that it had before.
+    touched: Vec<(TenantId, Revision)>,
+}
+
+/// A command that was decided, and waits for its batch.
+struct Decided {
+    reply: Reply,
+    outcome: Result<Outcome, Refusal>,
+    /// Whether it is a step of the draft.
+    changes: bool,
 }
 
 type Stop = oneshot::Sender<Result<(), StoreError>>;
@@ -51,6 +74,7 @@ impl BatchWriter {
             parts,
             sweeping,
             state,
+            pause: None,
         }
     }
 
@@ -76,7 +100,13 @@ impl BatchWriter {
         }) = next.take()
         {
             if reply.ticket.take() {
-                answers.push((reply, self.decide_one(&mut draft, &asker, command).await));
+                let steps = draft.steps.len();
+                let outcome = self.decide_one(&mut draft, &asker, command).await;
+                answers.push(Decided {
+                    reply,
+                    outcome,
+                    changes: draft.steps.len() > steps,
+                });
             }
             if answers.len() >= MOST || draft.weight >= WEIGHT {
                 break;
@@ -103,6 +133,7 @@ impl BatchWriter {
             changes: Vec::new(),
             weight: 0,
             touched: HashMap::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -116,7 +147,7 @@ impl BatchWriter {
             return Err(unavailable("storage not writable"));
         }
         for id in draft.world.missing(asker, &command) {
-            let loaded = self.parts.directory.tenant(id).await.map_err(log_failure)?;
+            let loaded = self.parts.directory.tenant(id).await.map_err(refusal_of)?;
             if let Some(snapshot) = loaded {
                 draft.world.tenants.insert(id, (*snapshot).clone());
             }
@@ -132,27 +163,69 @@ impl BatchWriter {
     }
 
     /// Commits, shows, answers.
-    async fn finish(&mut self, draft: Draft, answers: Vec<(Reply, Result<Outcome, Refusal>)>) {
+    async fn finish(&mut self, draft: Draft, answers: Vec<Decided>) {
+        let parts = draft.parts(&*self.parts.random);
         match self.commit(draft).await {
             Ok(()) => {
-                for (reply, answer) in answers {
-                    reply.give(answer);
+                for Decided { reply, outcome, .. } in answers {
+                    reply.give(outcome);
                 }
+            }
+            Err(CommitError::DidNotHappen(error @ StoreError::Damaged(_))) => {
+                log::error!("a batch of {} changes was refused: {error}", answers.len());
+                self.finish_one_by_one(parts, answers).await;
             }
             // Whether the batch is on disk is not known, and what was refused was refused on the
             // strength of it: nobody gets more than that.
             Err(error) => {
                 self.fail(&error);
-                for (reply, _) in answers {
+                for Decided { reply, .. } in answers {
                     reply.give(Err(unavailable("storage not writable")));
                 }
             }
         }
     }
 
-    pub(super) fn fail(&self, error: &dyn std::fmt::Display) {
-        log::error!("writes are not accepted any more: {error}");
-        self.state.set(State::FAILED);
+    /// Commits what a batch was made of in parts, so that only the commands that need what is
+    /// damaged are refused.
+    async fn finish_one_by_one(&mut self, parts: Vec<Batch>, answers: Vec<Decided>) {
+        let directory = self.parts.directory.clone();
+        let gate = directory.close_gate().await;
+        let mut parts = parts.into_iter();
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for Decided {
+            reply,
+            outcome,
+            changes,
+        } in answers
+        {
+            let part = if changes { parts.next() } else { None };
+            let committed = match part {
+                // Decided on the strength of what may not have come true.
+                None => Err(unavailable("the batch was refused")),
+                Some(_) if self.has_failed() => Err(unavailable("storage not writable")),
+                Some(part) => match self.parts.store.commit(part).await {
+                    Ok(()) => outcome,
+                    Err(CommitError::DidNotHappen(StoreError::Damaged(_))) => {
+                        Err(damaged("What this would change"))
+                    }
+                    Err(CommitError::Conflict(_)) => Err(unavailable("the batch was refused")),
+                    Err(error) => {
+                        self.fail(&error);
+                        Err(unavailable("storage not writable"))
+                    }
+                },
+            };
+            outcomes.push((reply, committed));
+        }
+        if !self.has_failed()
+            && let Err(error) = directory.resync(&gate).await
+        {
+            self.fail(&error);
+        }
+        for (reply, outcome) in outcomes {
+            reply.give(outcome);
+        }
     }
 
     /// Makes a batch durable and shows it. Without changes there is nothing to do.
@@ -184,7 +257,10 @@ impl BatchWriter {
         };
 
         let gate = self.parts.directory.close_gate().await;
-        self.parts.store.commit(batch).await?;
+        self.state.begin();
+        let committed = self.parts.store.commit(batch).await;
+        self.state.end();
+        committed?;
         let World {
             registry,
             mut tenants,
@@ -210,7 +286,7 @@ impl BatchWriter {
 
     /// Refuses what comes too late.
     pub(super) async fn refuse_the_rest(&self, mut inbox: mpsc::Receiver<Message>) {
-        self.state.set(State::STOPPING);
+        self.state.stop();
         inbox.close();
         while let Some(message) = inbox.recv().await {
             if let Message::Command(queued) = message {
@@ -219,7 +295,11 @@ impl BatchWriter {
         }
     }
 
-    pub(super) async fn close(&self) -> Result<(), StoreError> {
+    /// Closes the store; after a failure that first takes one more try to open it anew.
+    pub(super) async fn close(&mut self) -> Result<(), StoreError> {
+        if self.has_failed() {
+            self.recover().await;
+        }
         self.parts.store.close().await
     }
 }
@@ -230,20 +310,47 @@ impl Draft {
         if changes.is_empty() {
             return;
         }
+        let mut step = Step {
+            changes: changes.len(),
+            revision,
+            touched: Vec::with_capacity(1),
+        };
         for change in &changes {
             let tenant = change.tenant();
             let before = self
                 .world
                 .tenants
                 .get(&tenant)
-                .map(|snapshot| snapshot.revision());
-            self.touched
-                .entry(tenant)
-                .or_insert(before.unwrap_or(Revision::ZERO));
+                .map_or(Revision::ZERO, |snapshot| snapshot.revision());
+            self.touched.entry(tenant).or_insert(before);
+            if step.touched.iter().all(|(id, _)| *id != tenant) {
+                step.touched.push((tenant, before));
+            }
             self.weight += change.weight();
         }
+        self.steps.push(step);
         self.world.apply(&changes, revision);
         self.changes.extend(changes);
+    }
+
+    /// A batch for each command, to be committed one after the other.
+    fn parts(&self, random: &dyn Random) -> Vec<Batch> {
+        let mut changes = self.changes.iter().cloned();
+        let steps = self.steps.iter().map(|step| Batch {
+            operation: random.uuid(),
+            revision: step.revision,
+            tenants: step
+                .touched
+                .iter()
+                .map(|(tenant, before)| TenantRevisions {
+                    tenant: *tenant,
+                    decided_on: *before,
+                    after: step.revision,
+                })
+                .collect(),
+            changes: changes.by_ref().take(step.changes).collect(),
+        });
+        steps.collect()
     }
 
     pub(super) fn is_full(&self) -> bool {

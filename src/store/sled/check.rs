@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use super::Inner;
 use super::check_tenant;
+use super::engine::Engine;
 use super::files;
 use super::keys::{self, Key, Tree};
 use super::rows::{self, EntryRow, LastRow, ManifestRow, Row};
@@ -74,14 +74,14 @@ impl Findings {
 }
 
 /// Checks the whole store. While a service writes to it, each tenant is checked as of one revision.
-pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
+pub fn everything(engine: &Engine) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Findings::default();
-    meta(inner, &mut findings);
+    meta(engine, &mut findings);
     let mut aliases = HashMap::new();
     let mut after = None;
-    while let Some(tenant) = next_tenant(&inner.trees, after, &mut findings) {
+    while let Some(tenant) = next_tenant(&engine.trees, after, &mut findings) {
         let (found, alias) =
-            inner.at_one_revision(tenant, |trees| check_tenant::check(trees, tenant))?;
+            engine.at_one_revision(tenant, |trees| check_tenant::check(trees, tenant))?;
         findings.0.extend(found.0);
         if let Some(alias) = alias
             && let Some(other) = aliases.insert(alias, tenant)
@@ -91,12 +91,12 @@ pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
         }
         after = Some(tenant);
     }
-    entries(inner, Tree::ClientIds, &mut findings);
-    entries(inner, Tree::Holders, &mut findings);
-    let blobs = inner.directory.count_blobs()?;
+    entries(engine, Tree::ClientIds, &mut findings);
+    entries(engine, Tree::Holders, &mut findings);
+    let blobs = engine.directory.count_blobs()?;
     if blobs > 0 {
         findings.add(
-            inner.directory.blobs().display(),
+            engine.directory.blobs().display(),
             format!("it must be empty, and holds {blobs} files: a power cut can lose their rows"),
         );
     }
@@ -105,16 +105,16 @@ pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
     Ok(findings.0)
 }
 
-fn meta(inner: &Inner, findings: &mut Findings) {
-    if let Some(manifest) = findings.expect::<ManifestRow>(&inner.trees, &Key::Manifest) {
+fn meta(engine: &Engine, findings: &mut Findings) {
+    if let Some(manifest) = findings.expect::<ManifestRow>(&engine.trees, &Key::Manifest) {
         if let Err(error) = files::refuse_later_format(manifest.format.into(), None) {
             findings.add(Key::Manifest, error);
         }
-        if manifest.identity() != inner.identity {
+        if manifest.identity() != engine.identity {
             findings.add(Key::Manifest, "it belongs to another store");
         }
     }
-    for entry in inner.trees.with_prefix(Tree::Meta, &[]) {
+    for entry in engine.trees.with_prefix(Tree::Meta, &[]) {
         match entry {
             Err(error) => findings.add(format!("`{}`", Tree::Meta.name()), error),
             Ok((key, _)) if Key::read(Tree::Meta, &key).is_none() => {
@@ -124,7 +124,7 @@ fn meta(inner: &Inner, findings: &mut Findings) {
         }
     }
     // Its absence is damage, its own checksum is all that can be compared.
-    let _: Option<LastRow> = findings.expect(&inner.trees, &Key::Last);
+    let _: Option<LastRow> = findings.expect(&engine.trees, &Key::Last);
 }
 
 /// The next tenant that any tree has a row of.
@@ -158,8 +158,8 @@ fn next_tenant(
 }
 
 /// Compares the entries of an index over all tenants with what they point to.
-fn entries(inner: &Inner, tree: Tree, findings: &mut Findings) {
-    let entries = inner.trees.with_prefix(tree, &[]);
+fn entries(engine: &Engine, tree: Tree, findings: &mut Findings) {
+    let entries = engine.trees.with_prefix(tree, &[]);
     findings.each(tree, entries, |findings, key, row: Option<EntryRow>| {
         let (target, problem) = match &key {
             Key::ClientId(client, tenant) => (
@@ -172,12 +172,12 @@ fn entries(inner: &Inner, tree: Tree, findings: &mut Findings) {
             ),
             _ => return,
         };
-        if row.is_none() || matches!(inner.trees.bytes(&target), Ok(Some(_))) {
+        if row.is_none() || matches!(engine.trees.bytes(&target), Ok(Some(_))) {
             return;
         }
         // Both may have gone since the scan began: only what no commit is changing counts.
-        let _gate = inner.gate.read();
-        match (inner.trees.bytes(&key), inner.trees.bytes(&target)) {
+        let _gate = engine.gate.read();
+        match (engine.trees.bytes(&key), engine.trees.bytes(&target)) {
             (Ok(Some(_)), Ok(None)) => findings.add(key, problem),
             (Err(error), _) | (_, Err(error)) => findings.add(key, error),
             _ => {}

@@ -25,6 +25,7 @@ const SLED: &str = "sled";
 const LOCK: &str = "lock";
 const MARKER: &str = "marker";
 const MARKER_UNFINISHED: &str = "marker.new";
+const PROBE: &str = "probe";
 
 /// Says that a first start was completed in this directory, and which store is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +159,22 @@ impl DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(failed("cannot read", &path)(error)),
         }
+    }
+
+    /// Whether the directory can be written, with room for some of sled's segments: writes a file
+    /// of its own to the disk, and removes it.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        const ROOM: usize = 2 << 20;
+        let path = self.root.join(PROBE);
+        let written = || -> io::Result<()> {
+            let mut file = private_file().create(true).truncate(true).open(&path)?;
+            file.write_all(&vec![0; ROOM])?;
+            file.sync_all()
+        };
+        let written = written();
+        let removed = remove_file(&path);
+        written.map_err(failed("cannot write", &path))?;
+        removed
     }
 
     pub fn create_sled(&self) -> Result<(), StoreError> {

@@ -5,10 +5,7 @@
 //! that holds more has lost its marker. A directory with a marker must hold the store that the
 //! marker names: sled opens some damaged directories as empty stores, or rolled back, silently.
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 use std::time::Duration;
 
 use ::sled::Db;
@@ -17,6 +14,7 @@ use uuid::Uuid;
 
 use super::files::{self, DataDirectory, FORMAT, Marker};
 use super::keys::{Key, Tree};
+use super::panics;
 use super::rows::{self, LastRow, ManifestRow};
 use super::trees::{Trees, damaged, sled_error};
 use crate::domain::ids::{Epoch, Revision};
@@ -71,6 +69,17 @@ pub fn open(root: &Path, random: &dyn Random) -> Result<Foundation, StoreError> 
     .map_err(|error| within(root, error))
 }
 
+/// Opens a directory that this process has had open all the time, and whose sled was let go.
+pub fn again(directory: &DataDirectory) -> Result<Foundation, StoreError> {
+    match directory.read_marker()? {
+        Some(marker) => existing(directory.with_sled(&marker.directory), &marker),
+        None => Err(StoreError::Failed(
+            "its first start was not completed".to_owned(),
+        )),
+    }
+    .map_err(|error| within(directory.root(), error))
+}
+
 /// Begins a store in a directory that is empty or absent.
 pub fn create(root: &Path, identity: Identity) -> Result<Foundation, StoreError> {
     DataDirectory::refuse_used(root)?;
@@ -87,6 +96,7 @@ fn within(root: &Path, error: StoreError) -> StoreError {
              backup into an empty one"
         )),
         StoreError::Failed(why) => StoreError::Failed(format!("{root}: {why}")),
+        StoreError::Closed => StoreError::Closed,
     }
 }
 
@@ -260,7 +270,7 @@ fn patiently(
     const TRIES: usize = 50;
     const PAUSE: Duration = Duration::from_millis(20);
     for _ in 0..TRIES {
-        match without_panic(&open) {
+        match panics::caught(&open) {
             Some(Ok(db)) => return Ok(db),
             Some(Err(error)) if is_lock(&error) => std::thread::sleep(PAUSE),
             Some(Err(error)) => return Err(sled_error("opening the store", &error)),
@@ -277,26 +287,4 @@ fn patiently(
 
 fn is_lock(error: &::sled::Error) -> bool {
     matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
-}
-
-thread_local! {
-    static SILENT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs what may panic on damaged files; `None` when it did. Of the panic nothing reaches the log:
-/// its text holds paths of sources and nothing that helps.
-fn without_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !SILENT.get() {
-                usual(info);
-            }
-        }));
-    });
-    SILENT.set(true);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    SILENT.set(false);
-    outcome.ok()
 }

@@ -216,8 +216,9 @@ impl House {
         loaded.map(|rows| assert!(rows.is_some()))
     }
 
-    fn tree(&self, key: &Key) -> &::sled::Tree {
-        self.store.inner.trees.get(key.tree())
+    fn tree(&self, key: &Key) -> ::sled::Tree {
+        let engine = self.store.inner.engine().unwrap();
+        engine.trees.get(key.tree()).clone()
     }
 
     fn bytes(&self, key: &Key) -> Vec<u8> {
