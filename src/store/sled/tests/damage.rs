@@ -226,6 +226,7 @@ fn a_change_of_a_damaged_row_is_refused_and_changes_nothing() {
 #[test]
 fn a_failed_store_takes_and_shows_nothing_until_it_is_opened_anew() {
     let house = House::new();
+    house.store.mark_complete().unwrap();
     *house.store.inner.condition.lock() = Condition::Failed("disk full".to_owned());
     *house.store.inner.engine.write() = None;
     match house.commit(batch(2, &[1], vec![])) {
