@@ -87,9 +87,14 @@ impl Directory {
             self.touch(resident);
             return Ok(Some(resident.snapshot.load_full()));
         }
-        if self.registry.load().active(id).is_none() {
+        let registry = self.registry.load();
+        if registry.is_damaged(id) {
+            return Err(StoreError::Damaged(format!("tenant {id}")));
+        }
+        if registry.active(id).is_none() {
             return Ok(None);
         }
+        drop(registry);
         self.load_once(id).await
     }
 

@@ -33,8 +33,27 @@ pub struct TenantRows {
     pub revision: Revision,
     /// In the order of their ids.
     pub clients: Vec<Arc<ClientRecord>>,
+    /// The clients that are there and cannot be believed, in the order of their ids.
+    pub damaged: Vec<ClientId>,
     /// In the order of their ids.
     pub roles: Vec<Arc<Role>>,
+}
+
+/// A tenant of the list of all.
+#[derive(Clone)]
+pub enum TenantEntry {
+    Whole(Arc<Tenant>),
+    /// Its row is there and cannot be believed.
+    Damaged(TenantId),
+}
+
+impl TenantEntry {
+    pub fn id(&self) -> TenantId {
+        match self {
+            Self::Whole(tenant) => tenant.id,
+            Self::Damaged(id) => *id,
+        }
+    }
 }
 
 /// Keeps tenants, clients and roles. Shared by all threads.
@@ -55,10 +74,11 @@ pub trait Store: Send + Sync {
         &self,
         after: Option<TenantId>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>>;
+    ) -> StoreFuture<'_, Result<Vec<TenantEntry>, StoreError>>;
 
-    /// Everything of one tenant as of one revision; `None` where there is no such tenant.
-    /// Rows that disagree with their counters or indexes are [`StoreError::Damaged`].
+    /// Everything of one tenant as of one revision; `None` where there is no such tenant. A client
+    /// with a row that cannot be believed is named as damaged. Where rows are missing, or are of an
+    /// earlier time, nobody can say which: then it is [`StoreError::Damaged`].
     fn load(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<TenantRows>, StoreError>>;
 
     /// The revision of one tenant, as [`Store::load`] would give it.

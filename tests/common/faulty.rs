@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use credenza::domain::ids::{ClientId, Epoch, Revision, TenantId};
-use credenza::domain::tenant::Tenant;
 use credenza::store::batch::Batch;
-use credenza::store::{CommitError, Finding, Store, StoreError, StoreFuture, TenantRows};
+use credenza::store::{
+    CommitError, Finding, Store, StoreError, StoreFuture, TenantEntry, TenantRows,
+};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -113,7 +114,7 @@ impl Store for Faulty {
         &self,
         after: Option<TenantId>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>> {
+    ) -> StoreFuture<'_, Result<Vec<TenantEntry>, StoreError>> {
         read!(self, self.store.tenants(after, limit))
     }
 

@@ -10,13 +10,14 @@ mod roles;
 mod secrets;
 mod tenants;
 
-pub use secrets::no_secret;
+pub use secrets::secret_of;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::admission;
 use super::command::{Asker, Command, Outcome};
+use super::failures::damaged;
 use crate::directory::registry::Registry;
 use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::access::Rights;
@@ -246,7 +247,7 @@ impl Case<'_> {
     }
 
     fn client(&self, tenant: TenantId, id: &ClientId) -> Result<&Arc<ClientRecord>, Refusal> {
-        self.tenant(tenant)?.client(id).ok_or_else(|| no_client(id))
+        client_of(self.tenant(tenant)?, id)
     }
 
     /// Whether the asker is this client itself.
@@ -258,7 +259,23 @@ impl Case<'_> {
     }
 }
 
+/// One client of a tenant.
+pub fn client_of<'a>(
+    tenant: &'a TenantSnapshot,
+    id: &ClientId,
+) -> Result<&'a Arc<ClientRecord>, Refusal> {
+    if tenant.is_damaged(id) {
+        return Err(damaged_client(id));
+    }
+    tenant.client(id).ok_or_else(|| no_client(id))
+}
+
+/// The refusal for a client that cannot be believed.
+fn damaged_client(id: &ClientId) -> Refusal {
+    damaged(format_args!("Client '{id}'"))
+}
+
 /// The refusal for a client that does not exist.
-pub fn no_client(id: &ClientId) -> Refusal {
+fn no_client(id: &ClientId) -> Refusal {
     Refusal::not_found(format_args!("client '{id}' in this tenant"))
 }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use super::check_tenant;
+use super::digest::Digest;
 use super::engine::Engine;
 use super::files;
 use super::keys::{self, Key, Tree};
+use super::load::{STALE, disagreement};
 use super::rows::{self, EntryRow, LastRow, ManifestRow, Row};
 use super::trees::{Trees, until_error};
 use crate::domain::ids::TenantId;
@@ -14,11 +16,17 @@ use crate::store::{Finding, StoreError};
 
 /// What was found so far.
 #[derive(Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    found: Vec<Finding>,
+    /// Over the rows passed on that a tenant's digest counts.
+    pub digest: Digest,
+    /// Over those that belong to no tenant.
+    entries: Digest,
+}
 
 impl Findings {
     pub fn add(&mut self, place: impl Display, problem: impl Display) {
-        self.0.push(Finding {
+        self.found.push(Finding {
             place: place.to_string(),
             problem: problem.to_string(),
         });
@@ -38,6 +46,10 @@ impl Findings {
                 Ok((bytes, row)) => match Key::read(tree, &bytes) {
                     None => self.add(keys::place(tree, &bytes), "its key makes no sense"),
                     Some(key) => {
+                        match key.counted_in() {
+                            Some(_) => self.digest.add(&row),
+                            None => self.entries.add(&row),
+                        }
                         let row = self.row(&key, &row);
                         visit(self, key, row);
                     }
@@ -82,7 +94,7 @@ pub fn everything(engine: &Engine) -> Result<Vec<Finding>, StoreError> {
     while let Some(tenant) = next_tenant(&engine.trees, after, &mut findings) {
         let (found, alias) =
             engine.at_one_revision(tenant, |trees| check_tenant::check(trees, tenant))?;
-        findings.0.extend(found.0);
+        findings.found.extend(found.found);
         if let Some(alias) = alias
             && let Some(other) = aliases.insert(alias, tenant)
         {
@@ -91,8 +103,7 @@ pub fn everything(engine: &Engine) -> Result<Vec<Finding>, StoreError> {
         }
         after = Some(tenant);
     }
-    entries(engine, Tree::ClientIds, &mut findings);
-    entries(engine, Tree::Holders, &mut findings);
+    all_entries(engine, &mut findings);
     let blobs = engine.directory.count_blobs()?;
     if blobs > 0 {
         findings.add(
@@ -100,9 +111,36 @@ pub fn everything(engine: &Engine) -> Result<Vec<Finding>, StoreError> {
             format!("it must be empty, and holds {blobs} files: a power cut can lose their rows"),
         );
     }
-    findings.0.sort();
-    findings.0.dedup();
-    Ok(findings.0)
+    findings.found.sort();
+    findings.found.dedup();
+    Ok(findings.found)
+}
+
+/// Compares the indexes over all tenants with what they point to, and with what the store says it
+/// holds. That says it of one revision: where a service goes on writing it cannot be compared.
+fn all_entries(engine: &Engine, findings: &mut Findings) {
+    let last = engine.trees.row::<LastRow>(&Key::Last).ok().flatten();
+    findings.entries = Digest::default();
+    entries(engine, Tree::ClientIds, findings);
+    entries(engine, Tree::Holders, findings);
+    let tenants = engine.trees.with_prefix(Tree::Tenants, &[]).count() as u64;
+    let still = engine.trees.row::<LastRow>(&Key::Last).ok().flatten();
+    let Some(LastRow {
+        holdings: Some(holdings),
+        ..
+    }) = last.filter(|last| still.as_ref() == Some(last))
+    else {
+        return;
+    };
+    if holdings.tenants != tenants {
+        findings.add(
+            Key::Last,
+            disagreement("tenants", holdings.tenants, tenants),
+        );
+    }
+    if holdings.entries != findings.entries.0 {
+        findings.add(Key::Last, STALE);
+    }
 }
 
 fn meta(engine: &Engine, findings: &mut Findings) {

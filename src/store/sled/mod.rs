@@ -6,7 +6,9 @@
 
 mod check;
 mod check_tenant;
+mod collected;
 mod commit;
+mod digest;
 mod engine;
 mod files;
 mod keys;
@@ -32,10 +34,9 @@ use self::engine::Engine;
 use self::files::{DataDirectory, Marker, Seal};
 use self::opening::Foundation;
 use super::batch::Batch;
-use super::{CommitError, Finding, Store, StoreError, StoreFuture, TenantRows};
+use super::{CommitError, Finding, Store, StoreError, StoreFuture, TenantEntry, TenantRows};
 use crate::domain::ids::{ClientId, Epoch, Revision, TenantId};
 use crate::domain::ports::Random;
-use crate::domain::tenant::Tenant;
 
 /// Keeps everything in a data directory, which it locks for as long as it lives.
 pub struct SledStore {
@@ -255,7 +256,7 @@ impl Store for SledStore {
         &self,
         after: Option<TenantId>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>> {
+    ) -> StoreFuture<'_, Result<Vec<TenantEntry>, StoreError>> {
         Box::pin(self.read(move |engine| engine.tenants(after, limit)))
     }
 

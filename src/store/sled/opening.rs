@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::files::{self, DataDirectory, FORMAT, Marker};
 use super::keys::{Key, Tree};
 use super::panics;
-use super::rows::{self, LastRow, ManifestRow};
+use super::rows::{self, Holdings, LastRow, ManifestRow};
 use super::trees::{Trees, damaged, sled_error};
 use crate::domain::ids::{Epoch, Revision};
 use crate::domain::ports::Random;
@@ -219,6 +219,7 @@ fn begin(trees: &Trees, manifest: &ManifestRow) -> Result<(), StoreError> {
     let last = LastRow {
         revision: 0,
         operation: [0; 16],
+        holdings: Some(Holdings::default()),
     };
     let unfit = |key: Key| move |why| damaged(key, why);
     let manifest = rows::seal(&Key::Manifest, manifest).map_err(unfit(Key::Manifest))?;
