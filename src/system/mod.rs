@@ -5,6 +5,9 @@
 //! every other source.
 
 pub mod clock;
+pub mod clock_file;
 pub mod files;
 pub mod machine;
 pub mod random;
+pub mod service_clock;
+pub mod timeline;

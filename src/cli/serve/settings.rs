@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::ids::{ClientId, TenantId};
-use crate::domain::ports::{Clock, Random};
+use crate::domain::ports::{Clock, Monotonic, Random};
 use crate::service::decide::Limits;
 use crate::tokens::secret::PlainSecret;
 
@@ -24,7 +24,9 @@ pub struct Settings {
     pub bootstrap: BootstrapSettings,
     /// How many threads answer; `None` is one a processor.
     pub workers: Option<usize>,
+    /// The machine's wall clock; the service goes by a clock of its own that follows it.
     pub clock: Arc<dyn Clock>,
+    pub monotonic: Arc<dyn Monotonic>,
     pub random: Arc<dyn Random>,
 }
 

@@ -123,6 +123,7 @@ impl Server {
             bootstrap,
             workers: Some(2),
             clock: self.clock.clone(),
+            monotonic: self.clock.clone(),
             random: self.random.clone(),
         }
     }
