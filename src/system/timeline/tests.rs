@@ -225,6 +225,62 @@ fn after_a_stop_the_clock_is_used_and_still_protected() {
 }
 
 #[test]
+fn a_step_holds_what_goes_back_by_less_than_half_of_it_and_less_than_a_day() {
+    for (step, back, held) in [
+        (4 * H, 2 * H, true),
+        (4 * H, 2 * H + 1, false),
+        (10 * D, D, true),
+        (10 * D, D + 1, false),
+        (TEN_YEARS, 365 * D, false),
+    ] {
+        let mut world = World::new();
+        world.set_wrong_by(step);
+        world.set_wrong_by(step - back);
+        assert_eq!(
+            world.now,
+            if held { step } else { step - back },
+            "{step}, {back}"
+        );
+        assert_eq!(world.mark(), 0);
+    }
+}
+
+#[test]
+fn each_step_counts_its_own_hours() {
+    let mut world = World::new();
+    world.set_wrong_by(2 * D);
+    world.pass(10 * H);
+    world.set_wrong_by(4 * D);
+    world.pass(14 * H);
+    assert_eq!(world.mark(), D + 2 * D);
+    world.pass(10 * H - 1);
+    assert_eq!(world.mark(), world.passed + 2 * D);
+    world.pass(1);
+    assert_eq!(world.mark(), world.passed + 4 * D);
+    // Where nobody looked for days, the last of them is.
+    let mut world = World::new();
+    world.set_wrong_by(2 * D);
+    world.pass(H);
+    world.set_wrong_by(4 * D);
+    world.passed += 30 * H;
+    world.observe();
+    assert_eq!(world.mark(), world.passed + 4 * D);
+    assert_eq!(world.timeline.steps.len(), 0);
+}
+
+#[test]
+fn there_are_only_so_many_steps() {
+    let mut world = World::new();
+    for number in 1..=20 {
+        world.set_wrong_by(number * 2 * H);
+        assert_eq!(world.now, number * 2 * H);
+    }
+    assert_eq!(world.timeline.steps.len(), MOST_STEPS);
+    world.pass(D);
+    assert_eq!(world.mark(), D + 40 * H);
+}
+
+#[test]
 fn a_device_that_is_switched_off_every_night_gets_a_mark_that_follows() {
     let mut world = World::new();
     for _ in 0..60 {
