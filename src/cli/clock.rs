@@ -47,7 +47,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn show(data: &DataArgument) -> Result<(), StoreError> {
     let file = ClockFile::of(data.with_store()?);
-    say(&format_args!("machine     {}", SystemClock.now()));
+    say(&format_args!(
+        "machine     {}",
+        SystemClock.now().whole_seconds()
+    ));
     say_remembered("remembered", &file);
     Ok(())
 }
@@ -73,11 +76,15 @@ fn say_remembered(label: &str, file: &ClockFile) {
     match file.read() {
         Ok(None) => say(&format_args!("{label:<11} nothing")),
         Ok(Some(remembered)) => {
-            say(&format_args!("{label:<11} {}", remembered.mark));
+            say(&format_args!(
+                "{label:<11} {}",
+                remembered.mark.whole_seconds()
+            ));
             for (time, ran) in remembered.steps {
                 let hours = ran.as_secs_f64() / 3_600.0;
                 say(&format_args!(
-                    "  ahead     {time}, {hours:.1} of 24 hours of running until it is believed"
+                    "  ahead     {}, {hours:.1} of 24 hours of running until it is believed",
+                    time.whole_seconds()
                 ));
             }
         }

@@ -58,7 +58,7 @@ pub struct Remembered {
     pub steps: Vec<(Timestamp, Duration)>,
 }
 
-/// What is worth a line in the log.
+/// What is worth a line in the log, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The wall clock is behind service time, which goes on.
@@ -146,8 +146,8 @@ impl Timeline {
         let behind = time - wall;
         if behind > NOTICED.saturating_add(self.reported_behind) {
             events.push(Event::Behind {
-                wall: timestamp(wall),
-                time: timestamp(time),
+                wall: timestamp(wall).whole_seconds(),
+                time: timestamp(time).whole_seconds(),
             });
             self.reported_behind = behind;
         }
@@ -157,8 +157,8 @@ impl Timeline {
         }
         if behind < -BELIEVED {
             events.push(Event::Ahead {
-                wall: timestamp(wall),
-                expected: timestamp(time),
+                wall: timestamp(wall).whole_seconds(),
+                expected: timestamp(time).whole_seconds(),
             });
             self.step_to(wall);
         } else if behind < 0 {
@@ -208,8 +208,8 @@ impl Timeline {
         }
         if self.newest() != before {
             events.push(Event::Back {
-                wall: timestamp(wall),
-                step: timestamp(before),
+                wall: timestamp(wall).whole_seconds(),
+                step: timestamp(before).whole_seconds(),
             });
             self.reported_behind = 0;
         }
@@ -224,7 +224,7 @@ impl Timeline {
             self.mark = self.steps[index].time;
             self.steps.drain(..=index);
             events.push(Event::Believed {
-                time: timestamp(self.mark),
+                time: timestamp(self.mark).whole_seconds(),
             });
         }
     }

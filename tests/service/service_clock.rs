@@ -2,9 +2,11 @@
 //! checklist). The rule alone, with more cases, is tested in `src/system/timeline`.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use credenza::domain::ports::Clock as _;
 use credenza::domain::times::Timestamp;
+use credenza::system::clock::{SystemClock, monotonic_now};
 use serde_json::{Value, json};
 
 use crate::harness::process::{Ended, Service, credenza, run, serve};
@@ -55,9 +57,9 @@ fn remembered(data: &Path) -> Value {
 /// Waits for what the service does on its own, once a second.
 #[track_caller]
 fn soon(what: &str, mut happened: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = monotonic_now() + Duration::from_secs(30);
     while !happened() {
-        assert!(Instant::now() < deadline, "{what}");
+        assert!(monotonic_now() < deadline, "{what}");
         std::thread::yield_now();
     }
 }
@@ -131,6 +133,8 @@ fn l15_ten_years_ahead_and_back_does_no_lasting_damage() {
         server.clock.set_wall(at(NOON + TEN_YEARS));
         next_year.token_answer().expect(401);
         assert_eq!(now(&server), NOON + TEN_YEARS);
+        let of_the_jump = server.operator();
+        of_the_jump.get(&path).expect(200);
         if restarted {
             server.restart();
             let next_year = next_year.moved_to(server.address());
@@ -148,6 +152,11 @@ fn l15_ten_years_ahead_and_back_does_no_lasting_damage() {
         let next_year = next_year.moved_to(server.address());
         next_year.token_answer().expect(200);
         assert_eq!(now(&server), NOON + 23 * HOUR);
+        // A token of the jump, which lives for ten years elsewhere, is dead here.
+        of_the_jump
+            .moved_to(server.address())
+            .get(&path)
+            .refused(401);
         // Nothing was deleted by the jump.
         let operator = server.operator();
         assert_eq!(operator.get(&path).expect(200).body, before);
@@ -296,8 +305,7 @@ fn first_client(service: &Service) -> Caller {
 
 /// The wall clock of the machine that runs the tests.
 fn machine() -> i64 {
-    use credenza::domain::ports::Clock as _;
-    credenza::system::clock::SystemClock.now().unix_seconds()
+    SystemClock.now().unix_seconds()
 }
 
 fn warnings(ended: &Ended) -> Vec<&str> {
