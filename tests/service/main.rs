@@ -26,6 +26,7 @@ mod restart;
 mod rights;
 mod roles;
 mod secrets;
+mod service_clock;
 mod statuses;
 mod storage_faults;
 mod tenants;

@@ -11,7 +11,7 @@ use crate::cli::DataArgument;
 use crate::domain::ids::{ClientId, TenantId};
 use crate::service::decide::Limits;
 use crate::store::sled::SledStore;
-use crate::system::clock::SystemClock;
+use crate::system::clock::{SystemClock, SystemMonotonic};
 use crate::system::machine::available_memory;
 use crate::system::random::SystemRandom;
 use crate::tokens::secret::PlainSecret;
@@ -119,6 +119,7 @@ impl Arguments {
             bootstrap,
             workers: None,
             clock: Arc::new(SystemClock),
+            monotonic: Arc::new(SystemMonotonic),
             random: Arc::new(SystemRandom),
             patience: Settings::PATIENCE,
             between: None,

@@ -1,6 +1,7 @@
 //! `credenza serve`: runs the service until a signal ends it.
 
 mod arguments;
+mod clock_keeper;
 mod first_start;
 mod running;
 mod settings;

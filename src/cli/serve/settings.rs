@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::ids::{ClientId, TenantId};
-use crate::domain::ports::{Clock, Random};
+use crate::domain::ports::{Clock, Monotonic, Random};
 use crate::service::decide::Limits;
 use crate::store::Store;
 use crate::tokens::secret::PlainSecret;
@@ -26,7 +26,9 @@ pub struct Settings {
     pub bootstrap: BootstrapSettings,
     /// How many threads answer; `None` is one a processor.
     pub workers: Option<usize>,
+    /// The machine's wall clock; the service goes by a clock of its own that follows it.
     pub clock: Arc<dyn Clock>,
+    pub monotonic: Arc<dyn Monotonic>,
     pub random: Arc<dyn Random>,
     /// How long the store may take for a batch before the service says that it is not ready.
     pub patience: Duration,

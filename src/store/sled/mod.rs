@@ -119,6 +119,12 @@ impl SledStore {
         DataDirectory::has_marker(directory)
     }
 
+    /// Keeps every other process out of a directory for as long as the guard lives, without
+    /// opening the store in it. An error where another one has it open.
+    pub fn lock(directory: &Path) -> Result<impl Sized + use<>, StoreError> {
+        DataDirectory::open(directory)
+    }
+
     /// Ends a first start: from now on the directory must hold this store. To be called when the
     /// bootstrap batch is durable and its secret was shown. Blocks.
     pub fn mark_complete(&self) -> Result<(), StoreError> {

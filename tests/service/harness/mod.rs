@@ -134,6 +134,7 @@ impl Server {
             bootstrap,
             workers: Some(2),
             clock: self.clock.clone(),
+            monotonic: self.clock.clone(),
             random: self.random.clone(),
             patience: self.choices.patience,
             between: self
