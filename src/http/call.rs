@@ -80,7 +80,11 @@ impl Call<'_> {
 
     /// Has a command decided for this caller.
     pub async fn write(&self, command: Command) -> Result<Outcome, Refusal> {
-        let asker = Asker::Caller(self.caller.clone(), self.operation);
+        let asker = Asker::Caller {
+            caller: self.caller.clone(),
+            operation: self.operation,
+            operation_id: self.operation_id.into(),
+        };
         self.service.write(asker, command, self.deadline).await
     }
 

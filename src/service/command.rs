@@ -26,7 +26,12 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 pub enum Asker {
     /// A caller, for an operation of the table; its rights are looked up again when it is decided.
-    Caller(Caller, Operation),
+    Caller {
+        caller: Caller,
+        operation: Operation,
+        /// The `Operation-Id` of the request, for the audit.
+        operation_id: Arc<str>,
+    },
     /// The service itself, at first start and for the demo set.
     Service,
 }

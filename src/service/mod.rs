@@ -4,6 +4,7 @@
 //! are commands that the writer decides with `decide`, makes durable, and publishes.
 
 pub mod admission;
+pub mod audit;
 pub mod bootstrap;
 pub mod built_in_roles;
 pub mod clients;
@@ -26,6 +27,7 @@ use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use crate::tokens::jwt::Issuer;
 use crate::tokens::verify::Verifier;
+use audit::Sink;
 use command::{Asker, Caller, Command, Outcome};
 use decide::Limits;
 use writer::Writer;
@@ -51,6 +53,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How many bytes the tenants in memory may weigh together.
     pub directory_bytes: usize,
+    /// Where changes are recorded; `None` records nothing.
+    pub audit: Option<Box<dyn Sink>>,
 }
 
 impl Service {
@@ -66,6 +70,7 @@ impl Service {
             random: parts.random.clone(),
             limits: parts.limits,
             epoch,
+            audit: parts.audit,
         })?;
         Ok(Self {
             directory,

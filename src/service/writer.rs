@@ -1,11 +1,12 @@
 //! The one writer: one queue, one thread. It takes what is queued, decides each command on the
 //! newest state, commits all changes as one atomic batch, makes them durable, publishes the new
-//! snapshots, and then answers.
+//! snapshots, records them in the audit log, and then answers.
 //!
 //! So one disk sync serves many writers, nothing is visible before it is durable, and nothing is
 //! answered before it is both.
 
 mod batch;
+mod recording;
 mod sweep;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::Sink;
 use super::command::{Asker, Command, Outcome};
 use super::decide::Limits;
 use crate::directory::Directory;
@@ -22,6 +24,7 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use batch::BatchWriter;
+use recording::{Behind, Recording};
 
 /// How many commands may wait. More are refused at once.
 const QUEUE: usize = 4_096;
@@ -34,12 +37,15 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     pub limits: Limits,
     pub epoch: Epoch,
+    /// Where changes are recorded; `None` records nothing.
+    pub audit: Option<Box<dyn Sink>>,
 }
 
 /// The way to the writer's thread.
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     state: Arc<State>,
+    behind: Arc<Behind>,
 }
 
 enum Message {
@@ -121,7 +127,7 @@ impl Drop for End {
 
 impl Writer {
     /// Starts the writer's thread.
-    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+    pub fn start(mut parts: Parts) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -129,18 +135,24 @@ impl Writer {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let state = Arc::new(State::default());
         let writing = state.clone();
+        let behind = Arc::new(Behind::default());
+        let recording = Recording::new(parts.audit.take(), behind.clone());
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
                 let _end = End(writing.clone());
-                runtime.block_on(run(BatchWriter::new(parts, writing), inbox));
+                runtime.block_on(run(BatchWriter::new(parts, writing, recording), inbox));
             })
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
-        Ok(Self { queue, state })
+        Ok(Self {
+            queue,
+            state,
+            behind,
+        })
     }
 
     pub fn not_writable(&self) -> Option<&'static str> {
-        self.state.reason()
+        self.state.reason().or_else(|| self.behind.reason())
     }
 
     pub async fn submit(
@@ -149,7 +161,7 @@ impl Writer {
         command: Command,
         deadline: Instant,
     ) -> Result<Outcome, Refusal> {
-        if let Some(reason) = self.state.reason() {
+        if let Some(reason) = self.not_writable() {
             return Err(unavailable(reason));
         }
         let ticket = Arc::new(Ticket::default());
@@ -193,7 +205,7 @@ async fn run(mut writer: BatchWriter, mut inbox: mpsc::Receiver<Message>) {
         // Sweeping fills the time in which nobody waits, and goes on between batches.
         let message = match writer.has_sweeping_to_do() {
             true => inbox.try_recv().ok(),
-            false => match inbox.recv().await {
+            false => match writer.receive(&mut inbox).await {
                 Some(message) => Some(message),
                 None => return,
             },

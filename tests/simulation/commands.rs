@@ -69,14 +69,15 @@ pub fn asker(world: &World, who: &Who, operation: Operation) -> Asker {
         epoch: EPOCH,
         created,
     };
-    Asker::Caller(
-        Caller {
+    Asker::Caller {
+        caller: Caller {
             tenant,
             client,
             generation,
         },
         operation,
-    )
+        operation_id: "of-the-simulation".into(),
+    }
 }
 
 fn condition(world: &World, tenant: u8, client: u8, stale: bool) -> Condition {

@@ -89,7 +89,9 @@ pub fn decide(
             operator: true,
             ..Rights::default()
         },
-        Asker::Caller(caller, operation) => {
+        Asker::Caller {
+            caller, operation, ..
+        } => {
             let home = world.tenant(caller.tenant);
             let rights = admission::rights_of(home, caller, world.epoch)?;
             let tenant = command.tenant();
@@ -198,7 +200,7 @@ impl World {
     /// The tenants that a command needs to be decided and that are not here yet.
     pub fn missing(&self, asker: &Asker, command: &Command) -> Vec<TenantId> {
         let mut needed: Vec<TenantId> = command.tenant().into_iter().collect();
-        if let Asker::Caller(caller, _) = asker {
+        if let Asker::Caller { caller, .. } = asker {
             needed.push(caller.tenant);
         }
         if self.may_end_an_operator(command) {
@@ -252,7 +254,7 @@ impl Case<'_> {
     /// Whether the asker is this client itself.
     fn is_self(&self, tenant: TenantId, id: &ClientId) -> bool {
         match self.asker {
-            Asker::Caller(caller, _) => caller.tenant == tenant && caller.client == *id,
+            Asker::Caller { caller, .. } => caller.tenant == tenant && caller.client == *id,
             Asker::Service => false,
         }
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::recording::{self, Recording};
 use super::sweep::Sweeping;
 use super::{Message, Parts, Queued, Reply, State, unavailable};
 use crate::directory::News;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{Revision, TenantId};
 use crate::domain::tenant::TenantState;
+use crate::service::audit::{self, Action, Event, Record};
 use crate::service::command::{Asker, Command, Outcome};
 use crate::service::decide::{Given, World, decide};
 use crate::service::tokens::log_failure;
@@ -30,6 +32,7 @@ pub(super) const WEIGHT: usize = 120_000;
 pub(super) struct BatchWriter {
     pub(super) parts: Parts,
     pub(super) sweeping: Sweeping,
+    pub(super) recording: Recording,
     state: Arc<State>,
 }
 
@@ -40,16 +43,19 @@ pub(super) struct Draft {
     weight: usize,
     /// For each tenant that changes, the revision that it had before.
     touched: HashMap<TenantId, Revision>,
+    /// The records of its commands, in their order. Sweeping makes none.
+    records: Vec<Record>,
 }
 
 type Stop = oneshot::Sender<Result<(), StoreError>>;
 
 impl BatchWriter {
-    pub(super) fn new(parts: Parts, state: Arc<State>) -> Self {
+    pub(super) fn new(parts: Parts, state: Arc<State>, recording: Recording) -> Self {
         let sweeping = Sweeping::of(&parts.directory.registry());
         Self {
             parts,
             sweeping,
+            recording,
             state,
         }
     }
@@ -103,6 +109,7 @@ impl BatchWriter {
             changes: Vec::new(),
             weight: 0,
             touched: HashMap::new(),
+            records: Vec::new(),
         }
     }
 
@@ -115,6 +122,9 @@ impl BatchWriter {
         if self.has_failed() {
             return Err(unavailable("storage not writable"));
         }
+        if self.recording.is_behind() {
+            return Err(unavailable(recording::REASON));
+        }
         for id in draft.world.missing(asker, &command) {
             let loaded = self.parts.directory.tenant(id).await.map_err(log_failure)?;
             if let Some(snapshot) = loaded {
@@ -126,17 +136,36 @@ impl BatchWriter {
             random: &*self.parts.random,
             revision: draft.world.registry.revision().next(),
         };
+        let action = Action::of(&command);
         let decision = decide(&draft.world, asker, command, &given)?;
+        if self.recording.is_on() {
+            let event = Event {
+                asker,
+                action,
+                time: given.now,
+                epoch: self.parts.epoch,
+                revision: given.revision,
+            };
+            let before = |tenant| draft.world.tenants.get(&tenant);
+            let record = audit::record(&event, &decision.changes, before);
+            draft.records.extend(record);
+        }
         draft.add(decision.changes, given.revision);
         Ok(decision.outcome)
     }
 
-    /// Commits, shows, answers.
-    async fn finish(&mut self, draft: Draft, answers: Vec<(Reply, Result<Outcome, Refusal>)>) {
+    /// Commits, shows, records, answers.
+    async fn finish(&mut self, mut draft: Draft, answers: Vec<(Reply, Result<Outcome, Refusal>)>) {
+        let records = std::mem::take(&mut draft.records);
         match self.commit(draft).await {
             Ok(()) => {
+                let recorded = self.recording.record(records);
                 for (reply, answer) in answers {
-                    reply.give(answer);
+                    reply.give(match recorded {
+                        true => answer,
+                        // Done, and nobody is told so: that takes a record. Refusals stand.
+                        false => answer.and(Err(unavailable(recording::REASON))),
+                    });
                 }
             }
             // Whether the batch is on disk is not known, and what was refused was refused on the
@@ -219,8 +248,9 @@ impl BatchWriter {
         }
     }
 
-    pub(super) async fn close(&self) -> Result<(), StoreError> {
-        self.parts.store.close().await
+    pub(super) async fn close(&mut self) -> Result<(), StoreError> {
+        let recorded = self.recording.end();
+        self.parts.store.close().await.and(recorded)
     }
 }
 

@@ -46,6 +46,7 @@ pub struct Choices {
     pub memory_bytes: u64,
     /// `true`: no first client is given, so that one is drawn and printed.
     pub print_first: bool,
+    pub audit_log: Option<std::path::PathBuf>,
 }
 
 impl Default for Choices {
@@ -55,6 +56,7 @@ impl Default for Choices {
             data_set: DataSet::Plain,
             memory_bytes: 512 << 20,
             print_first: false,
+            audit_log: None,
         }
     }
 }
@@ -64,7 +66,8 @@ pub struct Server {
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
     random: Arc<SeededRandom>,
-    choices: Choices,
+    /// What the next start takes.
+    pub choices: Choices,
     process: Option<Process>,
     /// What the first start printed.
     pub printed: String,
@@ -113,6 +116,7 @@ impl Server {
         };
         Settings {
             data: Some(self.data()),
+            audit_log: self.choices.audit_log.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             base: Base::Given("http://credenza.test".into()),
             behind_tls_proxy: false,
