@@ -38,15 +38,11 @@ pub fn record<'t>(
     }
     let (operation_id, caller) = match event.asker {
         Asker::Service => (None, None),
-        Asker::Caller {
-            caller,
-            operation_id,
-            ..
-        } => (
-            Some(operation_id.to_string()),
+        Asker::Caller(request) => (
+            Some(request.operation_id.clone()),
             Some(RecordedCaller {
-                tenant: caller.tenant,
-                client: caller.client.clone(),
+                tenant: request.caller.tenant,
+                client: request.caller.client.clone(),
             }),
         ),
     };
@@ -173,7 +169,7 @@ mod tests {
     use crate::domain::role::BuiltInRole;
     use crate::domain::secret::{Salt, SecretHash, SecretSet};
     use crate::domain::text::{Alias, Description, Name, Tag};
-    use crate::service::command::Caller;
+    use crate::service::command::{Caller, Request};
 
     const TENANT: TenantId = TenantId::from_bytes([1; 16]);
 
@@ -261,7 +257,7 @@ mod tests {
 
     #[test]
     fn who_asked_and_for_which_request_is_recorded() {
-        let asker = Asker::Caller {
+        let asker = Asker::Caller(Box::new(Request {
             caller: Caller {
                 tenant: callers_tenant(),
                 client: ClientId::parse("operator").unwrap(),
@@ -272,7 +268,7 @@ mod tests {
             },
             operation: Operation::DeleteClient,
             operation_id: "3f6c".into(),
-        };
+        }));
         let event = Event {
             asker: &asker,
             action: Action::ClientDelete,

@@ -70,7 +70,7 @@ impl Recording {
             Ok(()) => {
                 if was_behind {
                     let records = self.waiting.len();
-                    log::warn!("writes are accepted again: {records} records were written late");
+                    log::warn!("writes are accepted again; records written late: {records}");
                 }
                 self.waiting.clear();
             }
@@ -104,7 +104,7 @@ impl Recording {
             }
         }
         Err(StoreError::Failed(format!(
-            "{} changes are on disk without a record in the audit log; the log has them",
+            "changes on disk whose record is not in the audit log: {}; the records are in the log",
             self.waiting.len()
         )))
     }
