@@ -99,6 +99,52 @@ fn on_a_full_disk_writes_are_refused_until_there_is_space_and_no_record_is_lost(
     assert!(said.contains("writes are accepted again"), "{said}");
 }
 
+/// The program, where no file can grow beyond some length. What fits of a line is written.
+#[cfg(target_os = "linux")]
+fn with_files_up_to(length: u64, program: &Command) -> Command {
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", length / 512);
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, "sh"]);
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_line_that_did_not_fit_is_taken_back_and_goes_into_the_file_after_a_rotation() {
+    const LIMIT: u64 = 32 << 20;
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("store");
+    let operator = set_up(&data);
+    let log = place.path().join("audit.jsonl");
+    let old = place.path().join("audit.jsonl.1");
+    // Empty lines, up to a place that the next record does not fit behind.
+    let filled = LIMIT as usize - 100;
+    std::fs::write(&log, vec![b'\n'; filled]).unwrap();
+
+    let service = Service::start(with_files_up_to(LIMIT, &audited(&data, &log)));
+    let operator = service.again(&operator);
+    create(&operator, "a").refused_because(503, REASON);
+    assert_eq!(ready(&service), (503, REASON.to_owned()));
+    std::fs::rename(&log, &old).unwrap();
+    await_ready(&service);
+    create(&operator, "b").expect(201);
+    assert_eq!(std::fs::metadata(&old).unwrap().len(), filled as u64);
+    let recorded = read(&log);
+    let ids = recorded
+        .iter()
+        .filter_map(|record| record.object.client.as_ref());
+    assert_eq!(ids.map(|id| id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let said = service.terminate().stderr;
+    assert!(said.contains("File too large"), "{said}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stop_without_space_puts_the_missing_records_into_the_log() {
