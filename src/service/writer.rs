@@ -1,6 +1,6 @@
 //! The one writer: one queue, one thread. It takes what is queued, decides each command on the
 //! newest state, commits all changes as one atomic batch, makes them durable, publishes the new
-//! snapshots, records them in the audit log, and then answers.
+//! snapshots, records the changes in the audit log, and then answers.
 //!
 //! So one disk sync serves many writers, nothing is visible before it is durable, and nothing is
 //! answered before it is both.
