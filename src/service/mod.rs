@@ -4,6 +4,7 @@
 //! are commands that the writer decides with `decide`, makes durable, and publishes.
 
 pub mod admission;
+pub mod audit;
 pub mod bootstrap;
 pub mod built_in_roles;
 pub mod clients;
@@ -27,6 +28,7 @@ use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use crate::tokens::jwt::Issuer;
 use crate::tokens::verify::Verifier;
+use audit::Sink;
 use command::{Asker, Caller, Command, Outcome};
 use decide::Limits;
 use writer::Writer;
@@ -54,6 +56,8 @@ pub struct Parts {
     pub directory_bytes: usize,
     /// How long the store may take for a batch before the service says that it is not ready.
     pub patience: Duration,
+    /// Where changes are recorded; `None` records nothing.
+    pub audit: Option<Box<dyn Sink>>,
 }
 
 impl Service {
@@ -70,6 +74,7 @@ impl Service {
             limits: parts.limits,
             epoch,
             patience: parts.patience,
+            audit: parts.audit,
         })?;
         Ok(Self {
             directory,

@@ -1,12 +1,14 @@
 //! The one writer: one queue, one thread. It takes what is queued, decides each command on the
 //! newest state, commits all changes as one atomic batch, makes them durable, publishes the new
-//! snapshots, and then answers.
+//! snapshots, records the changes in the audit log, and then answers.
 //!
 //! So one disk sync serves many writers, nothing is visible before it is durable, and nothing is
 //! answered before it is both. After a failure it takes nothing until the store could be opened
 //! anew, and tries that by itself.
 
 mod batch;
+mod finish;
+mod recording;
 mod recovery;
 mod state;
 mod sweep;
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::Sink;
 use super::command::{Asker, Command, Outcome};
 use super::decide::Limits;
 use crate::directory::Directory;
@@ -26,6 +29,7 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use batch::BatchWriter;
+use recording::{Behind, Recording};
 use state::{End, State};
 
 /// How many commands may wait. More are refused at once.
@@ -41,12 +45,15 @@ pub struct Parts {
     pub epoch: Epoch,
     /// How long the store may take for a batch before the service says that it is not ready.
     pub patience: Duration,
+    /// Where changes are recorded; `None` records nothing.
+    pub audit: Option<Box<dyn Sink>>,
 }
 
 /// The way to the writer's thread.
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     state: Arc<State>,
+    behind: Arc<Behind>,
 }
 
 enum Message {
@@ -90,7 +97,7 @@ impl Ticket {
 
 impl Writer {
     /// Starts the writer's thread.
-    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+    pub fn start(mut parts: Parts) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -99,19 +106,25 @@ impl Writer {
         let state = Arc::new(State::new());
         let writing = state.clone();
         let patience = parts.patience;
+        let behind = Arc::new(Behind::default());
+        let recording = Recording::new(parts.audit.take(), behind.clone());
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
                 let _end = End::of(writing.clone());
-                runtime.block_on(run(BatchWriter::new(parts, writing), inbox));
+                runtime.block_on(run(BatchWriter::new(parts, writing, recording), inbox));
             })
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
         watchdog::start(&state, patience)?;
-        Ok(Self { queue, state })
+        Ok(Self {
+            queue,
+            state,
+            behind,
+        })
     }
 
     pub fn not_writable(&self) -> Option<&'static str> {
-        self.state.reason()
+        self.state.reason().or_else(|| self.behind.reason())
     }
 
     pub async fn submit(
@@ -120,7 +133,7 @@ impl Writer {
         command: Command,
         deadline: Instant,
     ) -> Result<Outcome, Refusal> {
-        if let Some(reason) = self.state.reason() {
+        if let Some(reason) = self.not_writable() {
             return Err(unavailable(reason));
         }
         let ticket = Arc::new(Ticket::default());
@@ -167,8 +180,8 @@ async fn run(mut writer: BatchWriter, mut inbox: mpsc::Receiver<Message>) {
         } else {
             tokio::select! {
                 biased;
-                () = writer.next_recovery() => {
-                    writer.recover().await;
+                () = writer.next_try() => {
+                    writer.try_again().await;
                     None
                 }
                 message = inbox.recv() => match message {

@@ -4,6 +4,8 @@
 mod harness;
 
 mod access;
+mod audit_log;
+mod audit_log_failures;
 mod bad_input;
 mod check_command;
 mod clients;

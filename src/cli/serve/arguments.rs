@@ -60,6 +60,11 @@ pub struct Arguments {
     #[arg(long, env = "CREDENZA_MEMORY", value_name = "SIZE", value_parser = parse_size)]
     memory: Option<u64>,
 
+    /// Record every change in this file, a line of JSON each, on disk before the change is answered.
+    /// Its directory must exist.
+    #[arg(long, env = "CREDENZA_AUDIT_LOG", value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+
     /// Also make sure that the demo set is there: two tenants of a plant, a thousand clients.
     #[arg(long, env = "CREDENZA_DEMO", value_parser = BoolishValueParser::new())]
     demo: bool,
@@ -102,6 +107,7 @@ impl Arguments {
         };
         Ok(Settings {
             data,
+            audit_log: self.audit_log,
             listen: self.listen,
             base,
             behind_tls_proxy: self.behind_tls_proxy,

@@ -22,11 +22,13 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::Random;
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
+use crate::service::audit::Sink;
 use crate::service::{self, Service};
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Opened, SledStore};
 use crate::store::{Store, StoreError};
 use crate::system::clock::monotonic_now;
+use crate::telemetry::audit::AuditFile;
 use crate::tokens::jwt::Issuer;
 use crate::tokens::key::{KeySet, SigningKey};
 use crate::tokens::key_file;
@@ -136,6 +138,11 @@ impl Running {
         started: std::time::Instant,
         out: &mut dyn Write,
     ) -> Result<ClockKeeper, StartError> {
+        // Before the store: a file that cannot be opened leaves no directory behind.
+        let audit = match &settings.audit_log {
+            Some(path) => Some(open_audit_log(path)?),
+            None => None,
+        };
         let Opening { store, fresh, key } = open_store(&settings).await?;
         let store = match &settings.between {
             Some(between) => between(store),
@@ -161,6 +168,7 @@ impl Running {
             limits: settings.limits,
             directory_bytes: settings.directory_bytes(),
             patience: settings.patience,
+            audit,
         })
         .await?;
         let service = Arc::new(service);
@@ -198,6 +206,12 @@ impl Running {
             None => Ok(()),
         }
     }
+}
+
+fn open_audit_log(path: &Path) -> Result<Box<dyn Sink>, StartError> {
+    let file = AuditFile::open(path)
+        .map_err(|error| StartError(format!("--audit-log {}: {error}", path.display())))?;
+    Ok(Box::new(file))
 }
 
 async fn open_store(settings: &Settings) -> Result<Opening, StartError> {

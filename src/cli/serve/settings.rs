@@ -15,6 +15,8 @@ use crate::tokens::secret::PlainSecret;
 pub struct Settings {
     /// The data directory; `None` keeps everything in memory.
     pub data: Option<PathBuf>,
+    /// The file that changes are recorded in; `None` records nothing.
+    pub audit_log: Option<PathBuf>,
     pub listen: SocketAddr,
     pub base: Base,
     pub behind_tls_proxy: bool,

@@ -90,12 +90,13 @@ pub fn decide(
             operator: true,
             ..Rights::default()
         },
-        Asker::Caller(caller, operation) => {
+        Asker::Caller(request) => {
+            let caller = &request.caller;
             let home = world.tenant(caller.tenant);
             let rights = admission::rights_of(home, caller, world.epoch)?;
             let tenant = command.tenant();
             admission::admit(
-                *operation,
+                request.operation,
                 caller,
                 rights,
                 tenant,
@@ -199,8 +200,8 @@ impl World {
     /// The tenants that a command needs to be decided and that are not here yet.
     pub fn missing(&self, asker: &Asker, command: &Command) -> Vec<TenantId> {
         let mut needed: Vec<TenantId> = command.tenant().into_iter().collect();
-        if let Asker::Caller(caller, _) = asker {
-            needed.push(caller.tenant);
+        if let Asker::Caller(request) = asker {
+            needed.push(request.caller.tenant);
         }
         if self.may_end_an_operator(command) {
             needed.extend(
@@ -253,7 +254,9 @@ impl Case<'_> {
     /// Whether the asker is this client itself.
     fn is_self(&self, tenant: TenantId, id: &ClientId) -> bool {
         match self.asker {
-            Asker::Caller(caller, _) => caller.tenant == tenant && caller.client == *id,
+            Asker::Caller(request) => {
+                request.caller.tenant == tenant && request.caller.client == *id
+            }
             Asker::Service => false,
         }
     }

@@ -6,18 +6,21 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::recovery::Pause;
+use super::finish::Decided;
+use super::recording::{self, Recording};
+use super::recovery::{Pause, Unsure};
 use super::state::State;
 use super::sweep::Sweeping;
-use super::{Message, Parts, Queued, Reply, unavailable};
+use super::{Message, Parts, Queued, unavailable};
 use crate::directory::News;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{Revision, TenantId};
 use crate::domain::ports::Random;
 use crate::domain::tenant::TenantState;
+use crate::service::audit::{self, Action, Event, Record};
 use crate::service::command::{Asker, Command, Outcome};
 use crate::service::decide::{Given, World, decide};
-use crate::service::failures::{damaged, refusal_of};
+use crate::service::failures::refusal_of;
 use crate::store::batch::{Batch, Change, TenantRevisions};
 use crate::store::{CommitError, StoreError};
 
@@ -33,8 +36,11 @@ pub(super) const WEIGHT: usize = 120_000;
 pub(super) struct BatchWriter {
     pub(super) parts: Parts,
     pub(super) sweeping: Sweeping,
+    pub(super) recording: Recording,
     pub(super) state: Arc<State>,
     pub(super) pause: Pause,
+    /// What became of the batch that failed is not known yet.
+    pub(super) unsure: Option<Unsure>,
 }
 
 /// A batch in the making: the newest state, and what brought it there.
@@ -55,26 +61,21 @@ struct Step {
     revision: Revision,
     /// For each tenant that it changed, the revision that it had before.
     touched: Vec<(TenantId, Revision)>,
-}
-
-/// A command that was decided, and waits for its batch.
-struct Decided {
-    reply: Reply,
-    outcome: Result<Outcome, Refusal>,
-    /// Whether it is a step of the draft.
-    changes: bool,
+    record: Option<Record>,
 }
 
 type Stop = oneshot::Sender<Result<(), StoreError>>;
 
 impl BatchWriter {
-    pub(super) fn new(parts: Parts, state: Arc<State>) -> Self {
+    pub(super) fn new(parts: Parts, state: Arc<State>, recording: Recording) -> Self {
         let sweeping = Sweeping::of(&parts.directory.registry());
         Self {
             parts,
             sweeping,
+            recording,
             state,
             pause: None,
+            unsure: None,
         }
     }
 
@@ -146,6 +147,9 @@ impl BatchWriter {
         if self.has_failed() {
             return Err(unavailable("storage not writable"));
         }
+        if self.recording.is_behind() {
+            return Err(unavailable(recording::REASON));
+        }
         for id in draft.world.missing(asker, &command) {
             let loaded = self.parts.directory.tenant(id).await.map_err(refusal_of)?;
             if let Some(snapshot) = loaded {
@@ -157,75 +161,22 @@ impl BatchWriter {
             random: &*self.parts.random,
             revision: draft.world.registry.revision().next(),
         };
+        let action = Action::of(&command);
         let decision = decide(&draft.world, asker, command, &given)?;
-        draft.add(decision.changes, given.revision);
-        Ok(decision.outcome)
-    }
-
-    /// Commits, shows, answers.
-    async fn finish(&mut self, draft: Draft, answers: Vec<Decided>) {
-        let parts = draft.parts(&*self.parts.random);
-        match self.commit(draft).await {
-            Ok(()) => {
-                for Decided { reply, outcome, .. } in answers {
-                    reply.give(outcome);
-                }
-            }
-            Err(CommitError::DidNotHappen(error @ StoreError::Damaged(_))) => {
-                log::error!("a batch of {} changes was refused: {error}", answers.len());
-                self.finish_one_by_one(parts, answers).await;
-            }
-            // Whether the batch is on disk is not known, and what was refused was refused on the
-            // strength of it: nobody gets more than that.
-            Err(error) => {
-                self.fail(&error);
-                for Decided { reply, .. } in answers {
-                    reply.give(Err(unavailable("storage not writable")));
-                }
-            }
-        }
-    }
-
-    /// Commits what a batch was made of in parts, so that only the commands that need what is
-    /// damaged are refused.
-    async fn finish_one_by_one(&mut self, parts: Vec<Batch>, answers: Vec<Decided>) {
-        let directory = self.parts.directory.clone();
-        let gate = directory.close_gate().await;
-        let mut parts = parts.into_iter();
-        let mut outcomes = Vec::with_capacity(answers.len());
-        for Decided {
-            reply,
-            outcome,
-            changes,
-        } in answers
-        {
-            let part = if changes { parts.next() } else { None };
-            let committed = match part {
-                // Decided on the strength of what may not have come true.
-                None => Err(unavailable("the batch was refused")),
-                Some(_) if self.has_failed() => Err(unavailable("storage not writable")),
-                Some(part) => match self.parts.store.commit(part).await {
-                    Ok(()) => outcome,
-                    Err(CommitError::DidNotHappen(StoreError::Damaged(_))) => {
-                        Err(damaged("What this would change"))
-                    }
-                    Err(CommitError::Conflict(_)) => Err(unavailable("the batch was refused")),
-                    Err(error) => {
-                        self.fail(&error);
-                        Err(unavailable("storage not writable"))
-                    }
-                },
+        let mut record = None;
+        if self.recording.is_on() {
+            let event = Event {
+                asker,
+                action,
+                time: given.now,
+                epoch: self.parts.epoch,
+                revision: given.revision,
             };
-            outcomes.push((reply, committed));
+            let before = |tenant| draft.world.tenants.get(&tenant);
+            record = audit::record(&event, &decision.changes, before);
         }
-        if !self.has_failed()
-            && let Err(error) = directory.resync(&gate).await
-        {
-            self.fail(&error);
-        }
-        for (reply, outcome) in outcomes {
-            reply.give(outcome);
-        }
+        draft.add(decision.changes, given.revision, record);
+        Ok(decision.outcome)
     }
 
     /// Makes a batch durable and shows it. Without changes there is nothing to do.
@@ -300,13 +251,15 @@ impl BatchWriter {
         if self.has_failed() {
             self.recover().await;
         }
-        self.parts.store.close().await
+        let recorded = self.recording.end();
+        self.parts.store.close().await.and(recorded)
     }
 }
 
 impl Draft {
     /// Adds the changes of one command.
-    pub(super) fn add(&mut self, changes: Vec<Change>, revision: Revision) {
+    /// Sweeping makes no record.
+    pub(super) fn add(&mut self, changes: Vec<Change>, revision: Revision, record: Option<Record>) {
         if changes.is_empty() {
             return;
         }
@@ -314,6 +267,7 @@ impl Draft {
             changes: changes.len(),
             revision,
             touched: Vec::with_capacity(1),
+            record,
         };
         for change in &changes {
             let tenant = change.tenant();
@@ -333,8 +287,14 @@ impl Draft {
         self.changes.extend(changes);
     }
 
+    /// The record of each command, where records are made.
+    pub(super) fn take_records(&mut self) -> Vec<Option<Record>> {
+        let steps = self.steps.iter_mut();
+        steps.map(|step| step.record.take()).collect()
+    }
+
     /// A batch for each command, to be committed one after the other.
-    fn parts(&self, random: &dyn Random) -> Vec<Batch> {
+    pub(super) fn parts(&self, random: &dyn Random) -> Vec<Batch> {
         let mut changes = self.changes.iter().cloned();
         let steps = self.steps.iter().map(|step| Batch {
             operation: random.uuid(),

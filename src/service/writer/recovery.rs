@@ -7,8 +7,11 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 use super::batch::BatchWriter;
+use super::recording;
 use super::state::Obstacle;
 use super::sweep::Sweeping;
+use crate::domain::ids::Revision;
+use crate::service::audit::Record;
 use crate::store::StoreError;
 
 /// How long after a failure, or a try in vain, the next try comes.
@@ -16,6 +19,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The time until the next try; none where nothing failed.
 pub(super) type Pause = Option<Pin<Box<Sleep>>>;
+
+/// A batch of which nobody knows whether it happened, until the store is open again.
+pub(super) struct Unsure {
+    pub(super) revision: Revision,
+    pub(super) records: Vec<Record>,
+}
 
 impl BatchWriter {
     /// Takes no further writes. The cause goes to the log once.
@@ -30,10 +39,20 @@ impl BatchWriter {
     }
 
     /// Waits until the next try is due; for ever where nothing failed.
-    pub(super) async fn next_recovery(&mut self) {
+    pub(super) async fn next_try(&mut self) {
         match &mut self.pause {
             Some(pause) => pause.as_mut().await,
+            None if self.recording.is_behind() => sleep(recording::PAUSE).await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Tries to mend what failed: the store, the audit log.
+    pub(super) async fn try_again(&mut self) {
+        if self.pause.is_some() {
+            self.recover().await;
+        } else {
+            self.recording.record(None);
         }
     }
 
@@ -58,6 +77,11 @@ impl BatchWriter {
         self.parts.directory.resync(&gate).await?;
         drop(gate);
         self.sweeping = Sweeping::of(&self.parts.directory.registry());
+        if let Some(Unsure { revision, records }) = self.unsure.take()
+            && self.parts.directory.registry().revision() >= revision
+        {
+            self.recording.record(records);
+        }
         Ok(())
     }
 }

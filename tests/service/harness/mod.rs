@@ -55,6 +55,7 @@ pub struct Choices {
     pub patience: Duration,
     /// What stands between the service and its store.
     pub faults: Option<Arc<Faults>>,
+    pub audit_log: Option<std::path::PathBuf>,
 }
 
 impl Default for Choices {
@@ -66,6 +67,7 @@ impl Default for Choices {
             print_first: false,
             patience: Settings::PATIENCE,
             faults: None,
+            audit_log: None,
         }
     }
 }
@@ -75,7 +77,8 @@ pub struct Server {
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
     random: Arc<SeededRandom>,
-    choices: Choices,
+    /// What the next start takes.
+    pub choices: Choices,
     process: Option<Process>,
     /// What the first start printed.
     pub printed: String,
@@ -124,6 +127,7 @@ impl Server {
         };
         Settings {
             data: Some(self.data()),
+            audit_log: self.choices.audit_log.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             base: Base::Given("http://credenza.test".into()),
             behind_tls_proxy: false,

@@ -35,7 +35,7 @@ fn a_flipped_bit_costs_what_the_row_belongs_to_and_no_more() {
             }
             Key::Client(..) | Key::Tag(..) | Key::Assignment(..) => {
                 let rows = rows.unwrap();
-                assert_eq!(rows.damaged, [a.clone()], "{key}");
+                assert_eq!(rows.damaged, std::slice::from_ref(&a), "{key}");
                 assert_eq!(rows.clients.len(), 1, "{key}");
                 assert_eq!(rows.clients[0].client.id, b, "{key}");
             }
