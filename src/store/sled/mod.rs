@@ -10,6 +10,11 @@ mod commit;
 mod files;
 mod keys;
 mod load;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "opening does not ask it yet")
+)]
+mod log;
 mod opening;
 mod plan;
 mod rows;
