@@ -53,11 +53,6 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Whether a body is wholly what its header says.
-pub fn makes_sense(header: Header, body: &[u8]) -> bool {
-    Body::read(header, body).is_some()
-}
-
 impl Leaf<'_> {
     /// How many rows fit their own checksums and how many do not, in the tree that most of them
     /// belong to.

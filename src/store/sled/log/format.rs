@@ -74,6 +74,11 @@ impl SegmentHeader {
         let stable = take_fixed(&mut rest)? ^ i64::MAX;
         (segment_syndrome(bytes) == 0).then_some(Self { lsn, stable })
     }
+
+    /// Segments begin at multiples of their size, and none lies behind its place in the log.
+    pub fn has_place(self, offset: u64, segment_size: u64) -> bool {
+        u64::try_from(self.lsn).is_ok_and(|lsn| lsn.is_multiple_of(segment_size) && lsn >= offset)
+    }
 }
 
 /// The stored checksum of a segment's header against the right one: 0 where it fits.

@@ -83,7 +83,7 @@ pub enum Tail {
 /// - any segment, replayed or not, with a header that does not fit and with content;
 /// - in replayed segments, each message that is followed by more of the log and does not fit; with
 ///   it the end of a segment that is not the newest one and does not end as sled ends one;
-/// - as the last message, one that a single flipped bit explains, or one that does not fit and is
+/// - as the last message, one that a single damaged byte explains, or one that does not fit and is
 ///   too small to be torn: it lies in one sector;
 /// - a gap among the segments that sled insists on, or a gap among all while some segment is
 ///   nothing but zeros;

@@ -8,7 +8,7 @@ use super::body::Body;
 use super::files;
 use super::format::{Message, SEGMENT_HEADER, SegmentHeader};
 use super::inspect::{Inspection, Suspect, Suspicion};
-use super::repair::{self, Flip};
+use super::repair::{self, Fault};
 use super::segments;
 
 /// Where sled found damage, as an offset in `db`, where its error says so.
@@ -24,9 +24,9 @@ pub fn place(error: &::sled::Error) -> Option<u64> {
 /// What was mended, and is on disk.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Mended {
-    /// One flipped bit was flipped back: the content is what was written.
+    /// One damaged byte was put right: the content is what was written.
     Repaired(Original),
-    /// More than a bit of a page of rows was damaged, and the page got the checksum that fits what
+    /// More than a byte of a page of rows was damaged, and the page got the checksum that fits what
     /// it is now. Sound are so many of its rows; the others fail their own checksums, each a row
     /// that is lost, and maybe under a key that is not its own. The caller must check all rows.
     Resealed {
@@ -51,11 +51,11 @@ pub enum Unmendable {
     Sound,
     /// The header of the segment is damaged itself. It comes first.
     Segment,
-    /// More than a bit was damaged, and it is none of the rows of a page: its bounds, its lengths,
+    /// More than a byte was damaged, and it is none of the rows of a page: its bounds, its lengths,
     /// an index, a change of a page, or what is no page at all. To believe any of these might lose
     /// rows, or bring deleted ones back, without a word.
     Content,
-    /// More than a bit was damaged among the last that was written. It may as well be torn.
+    /// More than a byte was damaged among the last that was written. It may as well be torn.
     Tip,
     /// It is not there.
     Missing,
@@ -92,7 +92,7 @@ pub struct Outcome {
 /// To be done again after another inspection, until nothing more is mended: a segment with a mended
 /// header is read for the first time then. Blocks.
 ///
-/// Of what is at the tip, only flipped bits are put right: a torn write does not look like one.
+/// Of what is at the tip, only single bytes are put right: a torn write does not look like one.
 pub fn mend_suspects(inspection: &Inspection) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for suspect in &inspection.suspects {
@@ -125,7 +125,7 @@ pub fn mend_suspects(inspection: &Inspection) -> Vec<Outcome> {
 /// `database` must be open for reading and writing. sled may have it open too: nobody else writes
 /// where a page is that cannot be read. Blocks until it is on disk.
 ///
-/// What one flipped bit did is undone exactly, for any kind of message and in any place of it. A
+/// What happened to one byte is undone exactly, for any kind of message and in any place of it. A
 /// page of rows with more damage gets a new checksum, where it still reads as a page from its first
 /// to its last byte, its keys are in order and within its bounds, and its rows explain the damage:
 /// at least one of them fails its own checksum, and at least one shows that the rest is in order.
@@ -150,10 +150,10 @@ fn mend_in_log(
         if header.is_some() {
             return Err(Unmendable::Sound);
         }
-        let flip = repair::segment_header(&segment, base, segment_size);
-        let flip = flip.ok_or(Unmendable::Content)?;
+        let fault = repair::segment_header(&segment, base, segment_size);
+        let fault = fault.ok_or(Unmendable::Content)?;
         segment.truncate(SEGMENT_HEADER);
-        return write_bit(database, base, segment, flip);
+        return write_byte(database, base, segment, fault);
     }
     let lsn = header.ok_or(Unmendable::Segment)?.lsn;
     let number = lsn.unsigned_abs() / segment_size;
@@ -162,17 +162,17 @@ fn mend_in_log(
     if Message::sound(&segment, at, number).is_some() {
         return Err(Unmendable::Sound);
     }
-    if let Some(flip) = repair::message(&mut segment, at, number) {
-        // With its right length, which the flip may give it.
-        segment[flip.at] ^= flip.mask;
+    if let Some(fault) = repair::message(&mut segment, at, number) {
+        // With its right length, which the byte may give it.
+        segment[fault.at] ^= fault.mask;
         let length = Message::at(&segment, at).map_or(0, |message| message.bytes.len());
-        segment[flip.at] ^= flip.mask;
+        segment[fault.at] ^= fault.mask;
         let bytes = segment[at..at + length].to_vec();
-        let flip = Flip {
-            at: flip.at - at,
-            ..flip
+        let fault = Fault {
+            at: fault.at - at,
+            ..fault
         };
-        return write_bit(database, offset, bytes, flip);
+        return write_byte(database, offset, bytes, fault);
     }
     let message = Message::at(&segment, at)
         .filter(|message| message.header.segment == number)
@@ -208,14 +208,19 @@ fn reseal(message: &Message<'_>) -> Result<Reseal, Unmendable> {
 fn mend_file(file: &File, covered: impl Fn(&[u8]) -> usize) -> Result<Mended, Unmendable> {
     let mut bytes = Vec::new();
     segments::read(file, 0, u64::MAX, &mut bytes)?;
-    let flip = repair::file(&bytes, covered(&bytes)).ok_or(Unmendable::Content)?;
-    write_bit(file, 0, bytes, flip)
+    let fault = repair::file(&bytes, covered(&bytes)).ok_or(Unmendable::Content)?;
+    write_byte(file, 0, bytes, fault)
 }
 
-/// Flips one bit of what is at `offset`, where these bytes are.
-fn write_bit(file: &File, offset: u64, bytes: Vec<u8>, flip: Flip) -> Result<Mended, Unmendable> {
-    let byte = bytes[flip.at] ^ flip.mask;
-    write(file, offset + flip.at as u64, &[byte])?;
+/// Puts one byte right of what is at `offset`, where these bytes are.
+fn write_byte(
+    file: &File,
+    offset: u64,
+    bytes: Vec<u8>,
+    fault: Fault,
+) -> Result<Mended, Unmendable> {
+    let byte = bytes[fault.at] ^ fault.mask;
+    write(file, offset + fault.at as u64, &[byte])?;
     Ok(Mended::Repaired(Original { offset, bytes }))
 }
 

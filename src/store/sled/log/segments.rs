@@ -47,7 +47,7 @@ impl Segments {
         read(&self.file, offset, SEGMENT_HEADER as u64, buffer)?;
         let header = buffer.first_chunk::<SEGMENT_HEADER>();
         if let Some(header) = header.and_then(SegmentHeader::read) {
-            return Ok(if self.has_place(header, offset) {
+            return Ok(if header.has_place(offset, self.size) {
                 Segment::Sound(header)
             } else {
                 Segment::Damaged
@@ -61,11 +61,6 @@ impl Segments {
         } else {
             Segment::Damaged
         })
-    }
-
-    /// Segments begin at multiples of their size, and none lies behind its place in the log.
-    fn has_place(&self, header: SegmentHeader, offset: u64) -> bool {
-        u64::try_from(header.lsn).is_ok_and(|lsn| lsn.is_multiple_of(self.size) && lsn >= offset)
     }
 
     /// Reads a whole segment, or what the file has of it.
