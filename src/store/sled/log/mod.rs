@@ -7,7 +7,7 @@
 //! page with a damaged row readable again, so that the row's own checksum can name it.
 //!
 //! `format` is the bytes of the log, `body` what messages hold, `files` the two files beside it,
-//! `segments` and `replay` what sled would make of it, `repair` the search for the damaged byte.
+//! `segments`, `walk` and `replay` what sled would make of it, `repair` the search for the damaged byte.
 
 pub(super) mod body;
 pub(super) mod files;
@@ -17,6 +17,7 @@ mod mend;
 mod repair;
 pub(super) mod replay;
 mod segments;
+mod walk;
 
 pub use inspect::{Inspection, Suspect, Suspicion, Tail, inspect, inspect_without_snapshot};
 pub use mend::{Mended, Original, Outcome, Unmendable, mend, mend_suspects, place};
