@@ -13,6 +13,11 @@ mod engine;
 mod files;
 mod keys;
 mod load;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "opening does not ask it yet")
+)]
+mod log;
 mod opening;
 mod panics;
 mod plan;

@@ -3,6 +3,7 @@
 
 mod damage;
 mod forms;
+mod log;
 
 use std::sync::Arc;
 
