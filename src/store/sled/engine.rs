@@ -14,8 +14,10 @@ use super::commit;
 use super::files::{self, DataDirectory};
 use super::keys::{self, Key, Tree};
 use super::opening::{Foundation, Identity};
+use super::rescue::{self, Settled};
 use super::rows::{self, EntryRow, TenantCountRow, TenantRow};
 use super::trees::{self, Trees, sled_error, until_error};
+use super::watermark::Watermark;
 use crate::domain::ids::{ClientId, Revision, TenantId};
 use crate::store::batch::Batch;
 use crate::store::{CommitError, StoreError, TenantEntry};
@@ -29,24 +31,57 @@ pub struct Engine {
     pub gate: RwLock<()>,
     /// The revision of the last batch that is durable.
     durable: AtomicU64,
+    /// The revision that it was opened with.
+    opened_with: Revision,
+    watermark: Watermark,
+    /// sled's files looked damaged when it opened them: rows of an earlier time may be there.
+    pub suspicious: bool,
     pub identity: Identity,
     /// Last, so that its lock outlives sled.
     pub directory: DataDirectory,
 }
 
 impl Engine {
-    pub fn of(found: Foundation) -> Result<Self, StoreError> {
+    /// What was opened. Where its files looked damaged, every row is checked first.
+    pub fn of(mut found: Foundation) -> Result<Self, StoreError> {
+        let Some(aside) = found.suspicion.take() else {
+            return Self::on(found, false);
+        };
+        let engine = Self::on(found, true)?;
+        match rescue::settle(&engine, &aside) {
+            Ok(Settled::Whole) => aside.discard(),
+            Ok(Settled::Damaged) => {}
+            Err(error) => {
+                drop(engine);
+                aside.put_back()?;
+                return Err(error);
+            }
+        }
+        Ok(engine)
+    }
+
+    fn on(found: Foundation, suspicious: bool) -> Result<Self, StoreError> {
         let path = found.directory.database();
         let database = File::open(&path).map_err(files::failed("cannot open", &path))?;
+        let watermark = Watermark::open(&found.directory.watermark(), found.identity)?;
+        watermark.raise(found.last);
         Ok(Self {
             trees: found.trees,
             db: found.db,
             database,
             gate: RwLock::new(()),
             durable: AtomicU64::new(found.last.0),
+            opened_with: found.last,
+            watermark,
+            suspicious,
             identity: found.identity,
             directory: found.directory,
         })
+    }
+
+    /// Whether something was written since it was opened.
+    pub fn has_changed(&self) -> bool {
+        self.durable() != self.opened_with
     }
 
     pub fn durable(&self) -> Revision {
@@ -60,6 +95,7 @@ impl Engine {
         commit::write(&self.trees, batch)?;
         self.sync().map_err(CommitError::MayHaveHappened)?;
         self.durable.store(batch.revision.0, Ordering::Release);
+        self.watermark.raise(batch.revision);
         Ok(())
     }
 

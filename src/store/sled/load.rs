@@ -23,7 +23,14 @@ use crate::domain::text::Tag;
 use crate::store::{StoreError, TenantRows};
 
 /// Reads a tenant in several scans: who calls sees to it that nothing is committed to it meanwhile.
-pub fn tenant(trees: &Trees, id: TenantId) -> Result<Option<TenantRows>, StoreError> {
+///
+/// Where rows of an earlier time may be there (`suspicious`), rows that cannot be read excuse no
+/// difference between the digest and what is there.
+pub fn tenant(
+    trees: &Trees,
+    id: TenantId,
+    suspicious: bool,
+) -> Result<Option<TenantRows>, StoreError> {
     let tenant: Option<TenantRow> = trees.row(&Key::Tenant(id))?;
     let count: Option<TenantCountRow> = trees.row(&Key::TenantCount(id))?;
     let (tenant, count) = match (tenant, count) {
@@ -36,12 +43,13 @@ pub fn tenant(trees: &Trees, id: TenantId) -> Result<Option<TenantRows>, StoreEr
         trees,
         id,
         digest: Digest::default(),
+        mended: Digest::default(),
         unreadable: 0,
         faults: Vec::new(),
         clients: Collected::default(),
     };
     if let Some(bytes) = trees.bytes(&Key::Tenant(id))? {
-        loading.digest.add(&bytes);
+        loading.count(&Key::Tenant(id), &bytes, true);
     }
     loading.client_rows()?;
     loading.secrets()?;
@@ -50,7 +58,7 @@ pub fn tenant(trees: &Trees, id: TenantId) -> Result<Option<TenantRows>, StoreEr
     loading.counters(tags, holders)?;
     let roles = loading.roles()?;
     loading
-        .finish(stored_tenant(id, tenant)?, &count, roles)
+        .finish(stored_tenant(id, tenant)?, &count, roles, suspicious)
         .map(Some)
 }
 
@@ -71,6 +79,8 @@ struct Loading<'a> {
     trees: &'a Trees,
     id: TenantId,
     digest: Digest,
+    /// The same, with the checksums that the rows should have.
+    mended: Digest,
     /// How many rows could not be read.
     unreadable: u64,
     /// What does not agree so far, in words.
@@ -90,10 +100,8 @@ impl Loading<'_> {
             match Key::read(tree, &key) {
                 None => self.unreadable(place(tree, &key), "its key makes no sense"),
                 Some(key) => {
-                    if key.counted_in().is_some() {
-                        self.digest.add(&bytes);
-                    }
                     let row = rows::open(&key, &bytes);
+                    self.count(&key, &bytes, row.is_ok());
                     if let Err(why) = &row {
                         self.unreadable(&key, why);
                     }
@@ -102,6 +110,16 @@ impl Loading<'_> {
             }
         }
         Ok(())
+    }
+
+    fn count(&mut self, key: &Key, bytes: &[u8], readable: bool) {
+        if key.counted_in().is_some() {
+            self.digest.add(bytes);
+            match readable {
+                true => self.mended.add(bytes),
+                false => self.mended.add(&rows::resealed(key, bytes)),
+            }
+        }
     }
 
     fn unreadable(&mut self, place: impl std::fmt::Display, why: impl std::fmt::Display) {
@@ -204,9 +222,10 @@ impl Loading<'_> {
                 }
                 Some(key) => (key, None),
             };
-            self.digest.add(&bytes);
+            let row = rows::open::<CountRow>(&key, &bytes);
+            self.count(&key, &bytes, row.is_ok());
             let found = found.unwrap_or(0);
-            match rows::open::<CountRow>(&key, &bytes) {
+            match row {
                 Err(why) => self.unreadable(key, why),
                 Ok(row) if row.clients != found => {
                     self.fault(key, disagreement("clients", row.clients, found));
@@ -266,6 +285,7 @@ impl Loading<'_> {
         tenant: Tenant,
         count: &TenantCountRow,
         roles: Vec<Arc<Role>>,
+        suspicious: bool,
     ) -> Result<TenantRows, StoreError> {
         let key = Key::TenantCount(self.id);
         if count.roles != roles.len() as u64 {
@@ -277,15 +297,16 @@ impl Loading<'_> {
         if count.clients.abs_diff(found) > self.unreadable {
             return Err(damaged(key, disagreement("clients", count.clients, found)));
         }
-        // Rows that cannot be read explain a difference.
-        if self.unreadable == 0 {
-            if count.digest.is_some_and(|digest| digest != self.digest.0) {
-                self.faults.push(format!("{key}: {STALE}"));
-            }
-            if !self.faults.is_empty() {
-                self.faults.truncate(NAMED);
-                return Err(StoreError::Damaged(self.faults.join("; ")));
-            }
+        let fits = |digest| digest == self.digest.0 || digest == self.mended.0;
+        let stale = !count.digest.is_none_or(fits);
+        if stale {
+            self.faults.push(format!("{key}: {STALE}"));
+        }
+        // Rows that cannot be read explain a difference, unless there may be another reason for it.
+        let excused = self.unreadable > 0 && !(stale && suspicious);
+        if !(self.faults.is_empty() || excused) {
+            self.faults.truncate(NAMED);
+            return Err(StoreError::Damaged(self.faults.join("; ")));
         }
         report(self.id, &self.faults);
         Ok(TenantRows {

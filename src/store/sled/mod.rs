@@ -4,6 +4,7 @@
 //! `rows` what lies in it, `plan` and `commit` how it changes, `load` and `check` how it is read.
 //! Why each step of durability is as it is was measured: `docs/architecture.md`.
 
+mod aside;
 mod check;
 mod check_tenant;
 mod collected;
@@ -21,8 +22,10 @@ mod log;
 mod opening;
 mod panics;
 mod plan;
+mod rescue;
 mod rows;
 mod trees;
+mod watermark;
 
 #[cfg(test)]
 mod tests;
@@ -241,14 +244,28 @@ impl Inner {
             Condition::Closed => return Ok(()),
         }
         let engine = self.engine()?;
-        let _gate = engine.gate.write();
-        engine.sync()?;
+        let revision = {
+            let _gate = engine.gate.write();
+            engine.sync()?;
+            engine.durable()
+        };
+        let has_changed = engine.has_changed();
+        drop(engine);
+        *condition = Condition::Closed;
+        let engine = self.engine.write().take().and_then(Arc::into_inner);
+        // Who still reads keeps it open: then the next start reads the log, as after a kill.
+        if let Some(engine) = engine {
+            panics::caught(|| drop(engine));
+            if has_changed {
+                opening::write_snapshot(&self.directory);
+            }
+        }
         // A first start that was not completed leaves no marker, and begins anew.
         if self.complete.load(Ordering::Acquire) {
-            let revision = engine.durable().0;
-            self.write_marker(Some(Seal { revision }))?;
+            self.write_marker(Some(Seal {
+                revision: revision.0,
+            }))?;
         }
-        *condition = Condition::Closed;
         Ok(())
     }
 }
@@ -273,7 +290,8 @@ impl Store for SledStore {
 
     fn load(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<TenantRows>, StoreError>> {
         Box::pin(self.read(move |engine| {
-            engine.at_one_revision(tenant, |trees| load::tenant(trees, tenant))?
+            let suspicious = engine.suspicious;
+            engine.at_one_revision(tenant, |trees| load::tenant(trees, tenant, suspicious))?
         }))
     }
 

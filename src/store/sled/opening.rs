@@ -12,11 +12,14 @@ use ::sled::Db;
 use ::sled::transaction::TransactionError;
 use uuid::Uuid;
 
+use super::aside::Aside;
 use super::files::{self, DataDirectory, FORMAT, Marker};
 use super::keys::{Key, Tree};
 use super::panics;
+use super::rescue::{self, Rescued};
 use super::rows::{self, Holdings, LastRow, ManifestRow};
 use super::trees::{Trees, damaged, sled_error};
+use super::watermark::Watermark;
 use crate::domain::ids::{Epoch, Revision};
 use crate::domain::ports::Random;
 use crate::store::StoreError;
@@ -53,6 +56,8 @@ pub struct Foundation {
     pub db: Db,
     pub identity: Identity,
     pub last: Revision,
+    /// Its files looked damaged: here is a copy of them.
+    pub suspicion: Option<Aside>,
     /// Whether the first start was completed.
     pub complete: bool,
     /// Last, so that its lock outlives sled.
@@ -106,7 +111,32 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
             "the marker says that there is a store, and its files are missing".to_owned(),
         ));
     }
-    let db = open_sled(&directory)?;
+    let Rescued { db, suspicion } = rescue::open(&directory)?;
+    match believed(&directory, marker, db) {
+        Ok((trees, db, identity, last)) => Ok(Foundation {
+            trees,
+            db,
+            identity,
+            last,
+            suspicion,
+            complete: true,
+            directory,
+        }),
+        Err(error) => {
+            if let Some(aside) = suspicion {
+                aside.put_back()?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Compares what sled found with what is known of the store from outside.
+fn believed(
+    directory: &DataDirectory,
+    marker: &Marker,
+    db: Db,
+) -> Result<(Trees, Db, Identity, Revision), StoreError> {
     if !db.was_recovered() {
         return Err(StoreError::Damaged(
             "the marker says that there is a store, and its files hold nothing".to_owned(),
@@ -140,14 +170,14 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
             seal.revision
         )));
     }
-    Ok(Foundation {
-        trees,
-        db,
-        identity,
-        last,
-        complete: true,
-        directory,
-    })
+    if let Some(durable) = Watermark::read(&directory.watermark(), identity)?
+        && last < durable
+    {
+        return Err(StoreError::Damaged(format!(
+            "the store ends with revision {last}, and revision {durable} was on disk"
+        )));
+    }
+    Ok((trees, db, identity, last))
 }
 
 fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, StoreError> {
@@ -210,6 +240,7 @@ fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, Sto
         db,
         identity,
         last: Revision::ZERO,
+        suspicion: None,
         complete: false,
         directory,
     })
@@ -252,7 +283,7 @@ fn identity(trees: &Trees) -> Result<Option<(ManifestRow, Revision)>, StoreError
 }
 
 /// Opens sled with everything that has to be done right before and right after.
-fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
+pub fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
     directory.prepare_for_opening()?;
     let config = ::sled::Config::new()
         .path(directory.sled())
@@ -261,6 +292,15 @@ fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
     let db = patiently(directory, || config.open())?;
     directory.sync_everything()?;
     Ok(db)
+}
+
+/// Has sled write a snapshot, which it does when it opens, and only then. What lies before a
+/// snapshot is not replayed, and a damaged byte there is an error where it is read; in what is
+/// replayed it may be the end of everything. That it cannot be written is no failure.
+pub fn write_snapshot(directory: &DataDirectory) {
+    if let Err(error) = open_sled(directory) {
+        log::debug!("no snapshot was written: {error}");
+    }
 }
 
 /// sled's own lock may outlive the last use of a store in this process by a moment.

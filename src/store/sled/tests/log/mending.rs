@@ -75,7 +75,16 @@ impl Hurt {
 
 /// The first error that sled gives when all rows are read.
 fn first_error(store: &SledStore) -> Option<::sled::Error> {
-    let read = |tree: Tree| store.inner.trees.get(tree).iter().find_map(Result::err);
+    let read = |tree: Tree| {
+        store
+            .inner
+            .engine()
+            .unwrap()
+            .trees
+            .get(tree)
+            .iter()
+            .find_map(Result::err)
+    };
     Tree::ALL.into_iter().find_map(read)
 }
 
