@@ -19,6 +19,7 @@ mod load;
     expect(dead_code, unused_imports, reason = "opening does not ask it yet")
 )]
 mod log;
+mod mender;
 mod opening;
 mod panics;
 mod plan;

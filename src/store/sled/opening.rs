@@ -152,7 +152,7 @@ fn believed(
             "all of it is missing",
         ));
     }
-    let trees = Trees::open(&db)?;
+    let trees = Trees::open(&db, directory)?;
     let Some((manifest, last)) = identity(&trees)? else {
         return Err(damaged(Key::Manifest, "it is missing"));
     };
@@ -190,7 +190,7 @@ fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation,
             }
             opened => opened?,
         };
-        let trees = Trees::open(&db)?;
+        let trees = Trees::open(&db, &directory)?;
         refuse_unmarked_data(&trees)?;
         drop(trees);
         drop(db);
@@ -225,7 +225,7 @@ fn refuse_unmarked_data(trees: &Trees) -> Result<(), StoreError> {
 fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, StoreError> {
     directory.create_sled()?;
     let db = open_sled(&directory)?;
-    let trees = Trees::open(&db)?;
+    let trees = Trees::open(&db, &directory)?;
     let manifest = ManifestRow {
         format: FORMAT,
         store: *identity.store.as_bytes(),
@@ -314,6 +314,10 @@ fn patiently(
         match panics::caught(&open) {
             Some(Ok(db)) => return Ok(db),
             Some(Err(error)) if is_lock(&error) => std::thread::sleep(PAUSE),
+            // What it says to a `conf` that makes no sense.
+            Some(Err(::sled::Error::Unsupported(why))) => {
+                return Err(StoreError::Damaged(format!("opening the store: {why}")));
+            }
             Some(Err(error)) => return Err(sled_error("opening the store", &error)),
             None => {
                 return Err(StoreError::Damaged(
