@@ -9,6 +9,7 @@ mod check;
 mod check_tenant;
 mod collected;
 mod commit;
+mod compact;
 mod digest;
 mod engine;
 mod files;
@@ -31,6 +32,7 @@ mod watermark;
 #[cfg(test)]
 mod tests;
 
+pub use self::compact::{Compacted, compact};
 pub use self::opening::Identity;
 
 use std::path::Path;
