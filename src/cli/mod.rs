@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::system::process;
+
 /// An identity service for machines: client credentials, short-lived tokens, one binary.
 #[derive(Parser)]
 #[command(name = "credenza", version, arg_required_else_help = true)]
@@ -46,6 +48,10 @@ struct DataArgument {
 
 /// Runs a command to its end.
 pub fn run(command_line: CommandLine) -> ExitCode {
+    // Before the first file is made.
+    if let Err(error) = process::prepare() {
+        return fail(&error);
+    }
     env_logger::Builder::from_env(
         env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
     )

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::permissions;
 use crate::store::StoreError;
 
 /// The version of the whole layout. A higher one is refused.
@@ -45,9 +46,11 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Creates it where it is missing, for its owner alone, and locks it.
+    /// Creates it where it is missing, for its owner alone, and locks it. Refuses one that others
+    /// can read or write.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         create_directory(root).map_err(failed("cannot create", root))?;
+        permissions::require_private(root)?;
         let path = root.join(LOCK);
         let lock = private_file()
             .create(true)
@@ -55,10 +58,13 @@ impl DataDirectory {
             .open(&path)
             .map_err(failed("cannot open", &path))?;
         match lock_patiently(&lock) {
-            Ok(()) => Ok(Self {
-                root: root.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                permissions::make_files_private(root, &[LOCK, MARKER, MARKER_UNFINISHED, SLED])?;
+                Ok(Self {
+                    root: root.to_owned(),
+                    _lock: lock,
+                })
+            }
             Err(TryLockError::WouldBlock) => Err(in_use(root)),
             Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path)(error)),
         }

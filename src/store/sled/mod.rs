@@ -1,6 +1,6 @@
 //! The default store: sled 0.34.7 in a data directory of its own.
 //!
-//! `files` and `opening` are the directory, `keys` and `rows` what lies in it, `plan` and `commit`
+//! `files`, `permissions` and `opening` are the directory, `keys` and `rows` what lies in it, `plan` and `commit`
 //! how it changes, `load` and `check` how it is read. Why each step of durability is as it is was
 //! measured: `docs/architecture.md`.
 
@@ -11,6 +11,7 @@ mod files;
 mod keys;
 mod load;
 mod opening;
+mod permissions;
 mod plan;
 mod rows;
 mod trees;

@@ -171,7 +171,9 @@ struct House {
 impl House {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let Opened::Fresh(store) = SledStore::open(directory.path(), &Fixed).unwrap() else {
+        let Opened::Fresh(store) =
+            SledStore::open(&directory.path().join("store"), &Fixed).unwrap()
+        else {
             panic!("an empty directory held a store");
         };
         let house = Self {
