@@ -58,13 +58,10 @@ impl DataDirectory {
             .open(&path)
             .map_err(failed("cannot open", &path))?;
         match lock_patiently(&lock) {
-            Ok(()) => {
-                permissions::make_files_private(root, &[LOCK, MARKER, MARKER_UNFINISHED, SLED])?;
-                Ok(Self {
-                    root: root.to_owned(),
-                    _lock: lock,
-                })
-            }
+            Ok(()) => Ok(Self {
+                root: root.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(in_use(root)),
             Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path)(error)),
         }

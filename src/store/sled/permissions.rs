@@ -4,11 +4,11 @@
 //! put another store, or another signing key, in the place of the one that is there.
 
 #[cfg(unix)]
-pub use self::unix::{make_files_private, require_private};
+pub use self::unix::require_private;
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{self, Metadata, Permissions};
+    use std::fs::{self, Permissions};
     use std::io;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::path::Path;
@@ -21,9 +21,11 @@ mod unix {
     const DIRECTORY: u32 = 0o700;
 
     /// Refuses a data directory that others than the user of this process can read, write or
-    /// exchange, with the command that mends it. Only the directory itself is looked at, not those
-    /// above it; once it is private, the files in it are. Root is no exception: what it wrote,
-    /// the owner could not open any more.
+    /// exchange, with the command that mends it. Of the path only its last part is looked at. Root
+    /// is no exception: what it wrote, the owner could not open any more.
+    ///
+    /// In a private directory, takes from others what modes they have on files: earlier programs
+    /// left those to the umask, and nobody could reach them.
     pub fn require_private(root: &Path) -> Result<(), StoreError> {
         // Without a slash at the end, which would follow a link.
         let root: &Path = root.components().as_path();
@@ -52,42 +54,43 @@ mod unix {
                 found.mode() & 0o7777
             )));
         }
-        Ok(())
+        make_entries_private(root).map_err(failed("cannot make private what is in", root))
     }
 
-    /// Takes from others what modes they had on these entries of a private directory, and on all
-    /// below them: earlier programs left the mode of files to the umask. Follows no link.
-    pub fn make_files_private(root: &Path, entries: &[&str]) -> Result<(), StoreError> {
-        for entry in entries {
-            let path = root.join(entry);
-            make_private(&path).map_err(failed("cannot make private", &path))?;
-        }
-        Ok(())
-    }
-
-    fn make_private(path: &Path) -> io::Result<()> {
-        let found = match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            found => found?,
-        };
-        if found.is_symlink() {
-            return Ok(());
-        }
-        tighten(path, &found)?;
-        if found.is_dir() {
-            for entry in path.read_dir()? {
-                make_private(&entry?.path())?;
+    fn make_entries_private(directory: &Path) -> io::Result<()> {
+        for entry in directory.read_dir()? {
+            let path = entry?.path();
+            // Who reads a signing key refuses one that was open: it may have been read elsewhere.
+            let is_key = path.extension().is_some_and(|end| end == "pem");
+            if !is_key {
+                // What is gone is private.
+                make_private(&path).or_else(unless_gone)?;
             }
         }
         Ok(())
     }
 
-    fn tighten(path: &Path, found: &Metadata) -> io::Result<()> {
-        if found.mode() & OF_OTHERS == 0 {
+    fn unless_gone(error: io::Error) -> io::Result<()> {
+        match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// Follows no link.
+    fn make_private(path: &Path) -> io::Result<()> {
+        let found = path.symlink_metadata()?;
+        if found.is_symlink() {
             return Ok(());
         }
-        let mode = if found.is_dir() { DIRECTORY } else { FILE };
-        fs::set_permissions(path, Permissions::from_mode(mode))
+        if found.mode() & OF_OTHERS != 0 {
+            let mode = if found.is_dir() { DIRECTORY } else { FILE };
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        match found.is_dir() {
+            true => make_entries_private(path),
+            false => Ok(()),
+        }
     }
 }
 
@@ -101,10 +104,6 @@ mod elsewhere {
     pub fn require_private(_root: &Path) -> Result<(), StoreError> {
         Ok(())
     }
-
-    pub fn make_files_private(_root: &Path, _entries: &[&str]) -> Result<(), StoreError> {
-        Ok(())
-    }
 }
 #[cfg(not(unix))]
-pub use self::elsewhere::{make_files_private, require_private};
+pub use self::elsewhere::require_private;
