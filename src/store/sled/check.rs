@@ -107,10 +107,10 @@ pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
 
 fn meta(inner: &Inner, findings: &mut Findings) {
     if let Some(manifest) = findings.expect::<ManifestRow>(&inner.trees, &Key::Manifest) {
-        if let Err(error) = files::refuse_later_format(manifest.format.into()) {
+        if let Err(error) = files::refuse_later_format(manifest.format.into(), None) {
             findings.add(Key::Manifest, error);
         }
-        if (manifest.store(), manifest.epoch()) != (inner.store, inner.epoch) {
+        if manifest.identity() != inner.identity {
             findings.add(Key::Manifest, "it belongs to another store");
         }
     }

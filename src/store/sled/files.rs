@@ -1,22 +1,26 @@
 //! The data directory: its layout, its lock, its marker file, and what is synced when.
 //!
 //! `lock` is held as long as the directory is in use, `sled/` is sled's own directory, and
-//! `marker` says, from outside, that there must be a store inside: sled alone may open a damaged
-//! directory as an empty store without a word.
+//! `marker` says, from outside, that there must be a store inside, and in which directory of sled:
+//! sled alone may open a damaged directory as an empty store without a word.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::permissions;
+use crate::domain::ids::Epoch;
 use crate::store::StoreError;
 
 /// The version of the whole layout. A higher one is refused.
 pub const FORMAT: u32 = 1;
+/// The first release that reads [`FORMAT`], for whoever is refused.
+const FORMAT_SINCE: &str = "0.1.0";
 
 const SLED: &str = "sled";
 const LOCK: &str = "lock";
@@ -27,10 +31,33 @@ const MARKER_UNFINISHED: &str = "marker.new";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     pub format_version: u32,
+    /// The oldest release that can read this format.
+    #[serde(default)]
+    pub needs: String,
     pub store_id: Uuid,
     pub epoch: u32,
+    /// The name of sled's directory: a compacted store takes the place of the old one with it.
+    #[serde(default = "first_sled")]
+    pub directory: String,
     /// What the last clean stop left behind; nothing later may be lower.
     pub sealed: Option<Seal>,
+}
+
+impl Marker {
+    pub fn new(store_id: Uuid, epoch: Epoch, directory: &str, sealed: Option<Seal>) -> Self {
+        Self {
+            format_version: FORMAT,
+            needs: FORMAT_SINCE.to_owned(),
+            store_id,
+            epoch: epoch.0,
+            directory: directory.to_owned(),
+            sealed,
+        }
+    }
+}
+
+fn first_sled() -> String {
+    SLED.to_owned()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,14 +65,28 @@ pub struct Seal {
     pub revision: u64,
 }
 
-/// A data directory that this process, and no other one, uses.
+/// A data directory that this process, and no other one, uses. Clones share its lock.
+#[derive(Clone)]
 pub struct DataDirectory {
     root: PathBuf,
+    /// The name of sled's directory in it.
+    sled: String,
     /// Held, not read: the operating system releases it with the process.
-    _lock: File,
+    _lock: Arc<File>,
 }
 
 impl DataDirectory {
+    /// Refuses a directory that holds anything: what a new store is about to be put into.
+    pub fn refuse_used(root: &Path) -> Result<(), StoreError> {
+        if holds_anything(root).map_err(failed("cannot read", root))? {
+            return Err(StoreError::Failed(format!(
+                "{} is not empty: name a directory that is empty or absent",
+                root.display()
+            )));
+        }
+        Ok(())
+    }
+
     /// Creates it where it is missing, for its owner alone, and locks it. Refuses one that others
     /// can read or write.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
@@ -58,10 +99,15 @@ impl DataDirectory {
             .open(&path)
             .map_err(failed("cannot open", &path))?;
         match lock_patiently(&lock) {
-            Ok(()) => Ok(Self {
-                root: root.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                // For whoever finds it locked. That it cannot be written, on a full disk, is no harm.
+                let _ = write_process(&lock);
+                Ok(Self {
+                    root: root.to_owned(),
+                    sled: SLED.to_owned(),
+                    _lock: Arc::new(lock),
+                })
+            }
             Err(TryLockError::WouldBlock) => Err(in_use(root)),
             Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path)(error)),
         }
@@ -71,8 +117,21 @@ impl DataDirectory {
         &self.root
     }
 
+    /// The same directory with another directory of sled in it.
+    pub fn with_sled(&self, name: &str) -> Self {
+        Self {
+            sled: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The name of sled's directory.
+    pub fn sled_name(&self) -> &str {
+        &self.sled
+    }
+
     pub fn sled(&self) -> PathBuf {
-        self.root.join(SLED)
+        self.root.join(&self.sled)
     }
 
     /// sled's file of rows, the one that a commit syncs.
@@ -175,15 +234,21 @@ impl DataDirectory {
             .ok()
             .and_then(|marker| marker.get("format_version"));
         if let Some(version) = version.and_then(serde_json::Value::as_u64) {
-            refuse_later_format(version)?;
+            let needs = marker.as_ref().ok().and_then(|marker| marker.get("needs"));
+            refuse_later_format(version, needs.and_then(serde_json::Value::as_str))?;
         }
-        let marker = marker.and_then(serde_json::from_value);
-        marker.map(Some).map_err(|error| {
+        let marker = marker.and_then(serde_json::from_value::<Marker>);
+        let unreadable = |why: &dyn std::fmt::Display| {
             StoreError::Damaged(format!(
-                "the marker {} cannot be read: {error}",
+                "the marker {} cannot be read: {why}",
                 path.display()
             ))
-        })
+        };
+        let marker = marker.map_err(|error| unreadable(&error))?;
+        if !is_sled_name(&marker.directory) {
+            return Err(unreadable(&"it names no directory of a store"));
+        }
+        Ok(Some(marker))
     }
 
     /// Whether a first start was completed in this directory, or its marker was damaged since.
@@ -224,21 +289,49 @@ fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-/// Another process has the directory.
+/// `sled`, or `sled-` and a number: nothing that could lead out of the data directory.
+fn is_sled_name(name: &str) -> bool {
+    name.strip_prefix(SLED).is_some_and(|rest| {
+        rest.is_empty()
+            || rest
+                .strip_prefix('-')
+                .is_some_and(|number| number.parse::<u32>().is_ok())
+    })
+}
+
+fn write_process(mut lock: &File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.write_all(format!("{}\n", std::process::id()).as_bytes())
+}
+
+/// Another process has the directory: names it, where it has written its number.
 pub fn in_use(root: &Path) -> StoreError {
+    let written = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
+    let process = match written.trim().parse::<u32>() {
+        Ok(process) => format!(" (process {process})"),
+        Err(_) => String::new(),
+    };
     StoreError::Failed(format!(
-        "another process has the data directory {} open: stop it first, or name another directory",
+        "another process has the data directory {} open{process}: stop it first, or name another \
+         directory",
         root.display()
     ))
 }
 
-pub fn refuse_later_format(version: u64) -> Result<(), StoreError> {
+/// Refuses a format that this program does not know. `needs` is the release that does.
+pub fn refuse_later_format(version: u64, needs: Option<&str>) -> Result<(), StoreError> {
     if version <= FORMAT.into() {
         return Ok(());
     }
+    // What the file says goes to a person: only what a release's name can be.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+    let needs = needs.filter(|name| (1..=32).contains(&name.len()) && name.chars().all(plain));
+    let program = match needs {
+        Some(release) => format!("use Credenza {release} or later"),
+        None => "use the program that wrote it, or a later one".to_owned(),
+    };
     Err(StoreError::Failed(format!(
-        "its format is version {version}, and this program reads up to version {FORMAT}: \
-         use the program that wrote it, or a later one"
+        "its format is version {version}, and this program reads up to version {FORMAT}: {program}"
     )))
 }
 

@@ -19,6 +19,8 @@ mod trees;
 #[cfg(test)]
 mod tests;
 
+pub use self::opening::Identity;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -26,12 +28,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use ::sled::Db;
-use parking_lot::{Mutex, RwLock};
-use uuid::Uuid;
-
-use self::files::{DataDirectory, FORMAT, Marker, Seal};
+use self::files::{DataDirectory, Marker, Seal};
 use self::keys::{Key, Tree};
+use self::opening::Foundation;
 use self::rows::{EntryRow, TenantCountRow, TenantRow};
 use self::trees::{Trees, sled_error, until_error};
 use super::batch::Batch;
@@ -39,6 +38,8 @@ use super::{CommitError, Finding, Store, StoreError, StoreFuture, TenantRows};
 use crate::domain::ids::{ClientId, Epoch, Revision, TenantId};
 use crate::domain::ports::Random;
 use crate::domain::tenant::Tenant;
+use ::sled::Db;
+use parking_lot::{Mutex, RwLock};
 
 /// Keeps everything in a data directory, which it locks for as long as it lives.
 pub struct SledStore {
@@ -64,8 +65,7 @@ struct Inner {
     condition: Mutex<Condition>,
     /// The revision of the last batch that is durable.
     durable: AtomicU64,
-    store: Uuid,
-    epoch: Epoch,
+    identity: Identity,
     complete: AtomicBool,
     /// Last, so that its lock outlives sled.
     directory: DataDirectory,
@@ -85,11 +85,24 @@ impl SledStore {
     ///
     /// `random` gives a new store its id and epoch. Blocks.
     pub fn open(directory: &Path, random: &dyn Random) -> Result<Opened, StoreError> {
-        let found = opening::open(directory, random)?;
+        let store = Self::of(opening::open(directory, random)?)?;
+        Ok(if store.inner.complete.load(Ordering::Acquire) {
+            Opened::Existing(store)
+        } else {
+            Opened::Fresh(store)
+        })
+    }
+
+    /// Begins a store in a directory that is empty or absent: for what is restored or imported. It
+    /// begins anew when it is opened again, unless [`SledStore::mark_complete`] ended it. Blocks.
+    pub fn create(directory: &Path, identity: Identity) -> Result<Self, StoreError> {
+        Self::of(opening::create(directory, identity)?)
+    }
+
+    fn of(found: Foundation) -> Result<Self, StoreError> {
         let path = found.directory.database();
         let database = File::open(&path).map_err(files::failed("cannot open", &path))?;
-        let complete = found.complete;
-        let store = Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 trees: found.trees,
                 db: found.db,
@@ -97,17 +110,16 @@ impl SledStore {
                 gate: RwLock::new(()),
                 condition: Mutex::new(Condition::Open),
                 durable: AtomicU64::new(found.last.0),
-                store: found.store,
-                epoch: found.epoch,
-                complete: AtomicBool::new(complete),
+                identity: found.identity,
+                complete: AtomicBool::new(found.complete),
                 directory: found.directory,
             }),
-        };
-        Ok(if complete {
-            Opened::Existing(store)
-        } else {
-            Opened::Fresh(store)
         })
+    }
+
+    /// Which store it is.
+    pub fn identity(&self) -> Identity {
+        self.inner.identity
     }
 
     /// Whether a first start was completed in this directory. Opens nothing and creates nothing.
@@ -146,12 +158,12 @@ impl SledStore {
 
 impl Inner {
     fn write_marker(&self, sealed: Option<Seal>) -> Result<(), StoreError> {
-        self.directory.write_marker(&Marker {
-            format_version: FORMAT,
-            store_id: self.store,
-            epoch: self.epoch.0,
+        self.directory.write_marker(&Marker::new(
+            self.identity.store,
+            self.identity.epoch,
+            self.directory.sled_name(),
             sealed,
-        })
+        ))
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
@@ -298,7 +310,7 @@ impl Inner {
 
 impl Store for SledStore {
     fn epoch(&self) -> Epoch {
-        self.inner.epoch
+        self.inner.identity.epoch
     }
 
     fn revision(&self) -> StoreFuture<'_, Result<Revision, StoreError>> {

@@ -30,12 +30,30 @@ const FLUSH_EVERY_MS: u64 = 500;
 /// The bootstrap batch is the first of a store.
 const BOOTSTRAP: Revision = Revision(1);
 
+/// Which store it is, and which life of it: revisions and tokens belong to one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub store: Uuid,
+    pub epoch: Epoch,
+}
+
+impl Identity {
+    pub fn draw(random: &dyn Random) -> Self {
+        let store = random.uuid();
+        let mut epoch = [0; 4];
+        random.fill(&mut epoch);
+        Self {
+            store,
+            epoch: Epoch(u32::from_be_bytes(epoch)),
+        }
+    }
+}
+
 /// A directory that was opened and found in order.
 pub struct Foundation {
     pub trees: Trees,
     pub db: Db,
-    pub store: Uuid,
-    pub epoch: Epoch,
+    pub identity: Identity,
     pub last: Revision,
     /// Whether the first start was completed.
     pub complete: bool,
@@ -46,11 +64,18 @@ pub struct Foundation {
 pub fn open(root: &Path, random: &dyn Random) -> Result<Foundation, StoreError> {
     let directory = DataDirectory::open(root)?;
     match directory.read_marker() {
-        Ok(Some(marker)) => existing(directory, &marker),
+        Ok(Some(marker)) => existing(directory.with_sled(&marker.directory), &marker),
         Ok(None) => unmarked(directory, random),
         Err(error) => Err(error),
     }
     .map_err(|error| within(root, error))
+}
+
+/// Begins a store in a directory that is empty or absent.
+pub fn create(root: &Path, identity: Identity) -> Result<Foundation, StoreError> {
+    DataDirectory::refuse_used(root)?;
+    let directory = DataDirectory::open(root)?;
+    fresh(directory, identity).map_err(|error| within(root, error))
 }
 
 /// Names the directory, and what to do where it is damaged.
@@ -91,7 +116,8 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
     let Some((manifest, last)) = identity(&trees)? else {
         return Err(damaged(Key::Manifest, "it is missing"));
     };
-    if (manifest.store(), manifest.epoch) != (marker.store_id, marker.epoch) {
+    let identity = manifest.identity();
+    if (identity.store, identity.epoch.0) != (marker.store_id, marker.epoch) {
         return Err(StoreError::Damaged(
             "the marker belongs to another store than the one that is there".to_owned(),
         ));
@@ -107,8 +133,7 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
     Ok(Foundation {
         trees,
         db,
-        store: manifest.store(),
-        epoch: manifest.epoch(),
+        identity,
         last,
         complete: true,
         directory,
@@ -131,7 +156,7 @@ fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation,
         drop(db);
         directory.remove_sled()?;
     }
-    fresh(directory, random)
+    fresh(directory, Identity::draw(random))
 }
 
 /// Refuses a store that holds more than a first start writes before its marker.
@@ -157,16 +182,14 @@ fn refuse_unmarked_data(trees: &Trees) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn fresh(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, StoreError> {
+fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, StoreError> {
     directory.create_sled()?;
     let db = open_sled(&directory)?;
     let trees = Trees::open(&db)?;
-    let mut epoch = [0; 4];
-    random.fill(&mut epoch);
     let manifest = ManifestRow {
         format: FORMAT,
-        store: *random.uuid().as_bytes(),
-        epoch: u32::from_be_bytes(epoch),
+        store: *identity.store.as_bytes(),
+        epoch: identity.epoch.0,
     };
     begin(&trees, &manifest)?;
     db.flush()
@@ -175,8 +198,7 @@ fn fresh(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, St
     Ok(Foundation {
         trees,
         db,
-        store: manifest.store(),
-        epoch: manifest.epoch(),
+        identity,
         last: Revision::ZERO,
         complete: false,
         directory,
@@ -209,7 +231,7 @@ fn identity(trees: &Trees) -> Result<Option<(ManifestRow, Revision)>, StoreError
     let last: Option<LastRow> = trees.row(&Key::Last)?;
     match (manifest, last) {
         (Some(manifest), Some(last)) => {
-            files::refuse_later_format(manifest.format.into())?;
+            files::refuse_later_format(manifest.format.into(), None)?;
             Ok(Some((manifest, Revision(last.revision))))
         }
         (None, None) => Ok(None),

@@ -12,6 +12,7 @@ use bincode::{Decode, Encode};
 use uuid::Uuid;
 
 use super::keys::{Key, TagKey};
+use super::opening::Identity;
 use crate::domain::client::{Client, ClientRecord, TokenLifetime};
 use crate::domain::ids::{Epoch, Revision, RoleId, RoleTypeId, SecretId, TenantId};
 use crate::domain::role::{BuiltInRole, Role};
@@ -327,12 +328,11 @@ impl DescriptionRow {
 }
 
 impl ManifestRow {
-    pub const fn store(&self) -> Uuid {
-        Uuid::from_bytes(self.store)
-    }
-
-    pub const fn epoch(&self) -> Epoch {
-        Epoch(self.epoch)
+    pub const fn identity(&self) -> Identity {
+        Identity {
+            store: Uuid::from_bytes(self.store),
+            epoch: Epoch(self.epoch),
+        }
     }
 }
 
