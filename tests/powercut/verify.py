@@ -1,6 +1,8 @@
 """What must be there after a power cut: everything that was acknowledged, in force, and what was
 asked for and not acknowledged wholly or not at all."""
 import json
+from http.client import HTTPException
+from subprocess import TimeoutExpired
 
 from service import (MEMBER, OPERATOR, SECRET, TENANT, Api, Failure, Service, check, clients,
                      tenant)
@@ -114,8 +116,8 @@ def losses(program, image, lines, data):
             if "panicked" in said or " ERROR " in said:
                 wrong.append("it said: " + said.strip())
         wrong.append(check(program, image / data))
-    except (Failure, OSError) as error:
-        wrong.append(str(error))
+    except (Failure, OSError, HTTPException, TimeoutExpired) as error:
+        wrong.append(str(error) or repr(error))
     return [text for text in wrong if text]
 
 
