@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::store::StoreError;
 use crate::store::sled::SledStore;
+use crate::system::process;
 
 /// An identity service for machines: client credentials, short-lived tokens, one binary.
 #[derive(Parser)]
@@ -70,6 +71,10 @@ impl DataArgument {
 
 /// Runs a command to its end.
 pub fn run(command_line: CommandLine) -> ExitCode {
+    // Before the first file is made.
+    if let Err(error) = process::prepare() {
+        return fail(&error);
+    }
     env_logger::Builder::from_env(
         env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
     )

@@ -125,13 +125,13 @@ fn a_row_that_was_moved_to_another_key_is_not_believed() {
 #[test]
 fn a_running_service_is_not_checked_beside_it() {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(serve(directory.path()));
-    let ended = check(directory.path());
+    let service = Service::start(serve(&directory.path().join("store")));
+    let ended = check(&directory.path().join("store"));
     ended.refused_because("another process has the data directory");
     let operator = service.first_client();
     operator.get(&operator.v1(CLIENTS)).expect(200);
     service.terminate();
-    check(directory.path()).succeeded();
+    check(&directory.path().join("store")).succeeded();
 }
 
 #[test]

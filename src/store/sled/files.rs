@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::permissions;
 use crate::domain::ids::Epoch;
 use crate::store::StoreError;
 
@@ -88,9 +89,11 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Creates it where it is missing, for its owner alone, and locks it.
+    /// Creates it where it is missing, for its owner alone, and locks it. Refuses one that others
+    /// can read or write.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         create_directory(root).map_err(failed("cannot create", root))?;
+        permissions::require_private(root)?;
         let path = root.join(LOCK);
         let lock = private_file()
             .create(true)

@@ -1,8 +1,9 @@
 //! The default store: sled 0.34.7 in a data directory of its own.
 //!
-//! `files` and `opening` are the directory, `engine` is sled as it is opened once, `keys` and
-//! `rows` what lies in it, `plan` and `commit` how it changes, `load` and `check` how it is read.
-//! Why each step of durability is as it is was measured: `docs/architecture.md`.
+//! `files`, `permissions` and `opening` are the directory, `log`, `rescue` and `mender` what is done
+//! about damage in sled's own files, `engine` is sled as it is opened once, `keys` and `rows` what
+//! lies in it, `plan` and `commit` how it changes, `load` and `check` how it is read. Why each step
+//! of durability is as it is was measured: `docs/architecture.md`.
 
 mod aside;
 mod check;
@@ -23,6 +24,7 @@ mod log;
 mod mender;
 mod opening;
 mod panics;
+mod permissions;
 mod plan;
 mod rescue;
 mod rows;
