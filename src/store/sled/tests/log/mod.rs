@@ -2,6 +2,7 @@
 //! share.
 
 mod finding;
+mod losing;
 mod mending;
 mod noise;
 
