@@ -78,8 +78,9 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     env_logger::Builder::from_env(
         env_logger::Env::default().default_filter_or("info,actix_server=warn,actix_http=off"),
     )
-    // At its finer levels sled writes rows into the log, hashes of secrets among them.
-    .filter_module("sled", log::LevelFilter::Warn)
+    // At its finer levels sled writes rows into the log, hashes of secrets among them; its errors
+    // are told once, by us, and by it many times.
+    .filter_module("sled", log::LevelFilter::Off)
     .init();
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),

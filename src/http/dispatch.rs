@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwapOption;
@@ -68,9 +68,11 @@ pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> 
 
 /// One line a request, without its query, which may hold what does not belong into a log.
 fn log_outcome(request: &HttpRequest, answer: &Answer, operation_id: &str, arrived: Instant) {
-    let level = match answer.status.is_server_error() {
-        true => log::Level::Error,
-        false => log::Level::Debug,
+    // Why it is unavailable is said once, where it began, and not for each who asks meanwhile.
+    let level = match answer.status {
+        StatusCode::SERVICE_UNAVAILABLE => log::Level::Debug,
+        status if status.is_server_error() => log::Level::Error,
+        _ => log::Level::Debug,
     };
     log::log!(
         level,

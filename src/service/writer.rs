@@ -164,11 +164,12 @@ impl Writer {
 
     /// Ends the writer once what is queued is written.
     pub async fn stop(&self) -> Result<(), StoreError> {
+        let gone = || StoreError::Failed("the writer ended before its time".to_owned());
         let (done, end) = oneshot::channel();
-        if self.queue.send(Message::Stop(done)).await.is_err() {
-            return Ok(());
+        match self.queue.send(Message::Stop(done)).await {
+            Ok(()) => end.await.unwrap_or_else(|_| Err(gone())),
+            Err(_) => Err(gone()),
         }
-        end.await.unwrap_or(Ok(()))
     }
 }
 

@@ -124,7 +124,7 @@ fn all_entries(engine: &Engine, findings: &mut Findings) {
     findings.entries = Digest::default();
     entries(engine, Tree::ClientIds, findings);
     entries(engine, Tree::Holders, findings);
-    let tenants = engine.trees.with_prefix(Tree::Tenants, &[]).count() as u64;
+    let tenants = tenant_counts(engine, findings);
     let still = engine.trees.row::<LastRow>(&Key::Last).ok().flatten();
     let Some(LastRow {
         holdings: Some(holdings),
@@ -142,6 +142,20 @@ fn all_entries(engine: &Engine, findings: &mut Findings) {
     if holdings.entries != findings.entries.0 {
         findings.add(Key::Last, STALE);
     }
+}
+
+/// Adds the counts of all tenants to the digest; gives how many tenants there are.
+fn tenant_counts(engine: &Engine, findings: &mut Findings) -> u64 {
+    let mut tenants = 0;
+    for (key, _) in engine.trees.with_prefix(Tree::Tenants, &[]).flatten() {
+        tenants += 1;
+        let count = keys::tenant_of(&key).map(Key::TenantCount);
+        let count = count.and_then(|key| engine.trees.bytes(&key).ok().flatten());
+        if let Some(count) = count {
+            findings.entries.add(&count);
+        }
+    }
+    tenants
 }
 
 fn meta(engine: &Engine, findings: &mut Findings) {

@@ -102,6 +102,19 @@ impl Views<'_> {
     }
 }
 
+impl Views<'_> {
+    /// Puts or removes a row, and notes what that does to the digests.
+    fn replace<R: Row>(&self, key: &Key, row: Option<&R>, effects: &mut Effects) -> Step<()> {
+        let new = match row.map(|row| rows::seal(key, row)).transpose() {
+            Ok(new) => new,
+            Err(why) => return refuse(damaged(key, why)),
+        };
+        let old = self.write(key, new.as_deref())?;
+        effects.note(key, old.as_deref(), new.as_deref());
+        Ok(())
+    }
+}
+
 fn refuse<T>(why: StoreError) -> Step<T> {
     Err(ConflictableTransactionError::Abort(
         CommitError::DidNotHappen(why),
@@ -182,8 +195,7 @@ fn apply(views: &Views, plan: &Plan) -> Step<()> {
         move_counter(views, counter, *by, &mut effects)?;
     }
     for (tenant, moving, count) in counts {
-        let effects = effects.tenants.remove(&tenant).unwrap_or_default();
-        move_tenant(views, tenant, moving, count, &effects)?;
+        move_tenant(views, tenant, moving, count, &mut effects)?;
     }
     let last = LastRow {
         revision: plan.revision.0,
@@ -222,9 +234,10 @@ fn move_tenant(
     tenant: TenantId,
     moving: &Move,
     count: Option<TenantCountRow>,
-    effects: &TenantEffects,
+    effects: &mut Effects,
 ) -> Step<()> {
     let key = Key::TenantCount(tenant);
+    let by = effects.tenants.remove(&tenant).unwrap_or_default();
     let count = count.unwrap_or(TenantCountRow {
         clients: 0,
         roles: 0,
@@ -233,14 +246,11 @@ fn move_tenant(
     });
     let moved = (
         count.clients.checked_add_signed(moving.clients),
-        count.roles.checked_add_signed(effects.roles_by),
+        count.roles.checked_add_signed(by.roles_by),
     );
     match (moving.removed, moved) {
         (_, (None, _) | (_, None)) => refuse(damaged(&key, "it would fall below zero")),
-        (true, (Some(0), Some(0))) => {
-            views.write(&key, None)?;
-            Ok(())
-        }
+        (true, (Some(0), Some(0))) => views.replace::<TenantCountRow>(&key, None, effects),
         (true, _) => refuse(StoreError::Failed(format!(
             "tenant {tenant} cannot be removed: it still holds something"
         ))),
@@ -250,24 +260,18 @@ fn move_tenant(
                 clients,
                 roles,
                 revision: moving.after.0,
-                digest: digest.map(|digest| digest.plus(effects.digest).0),
+                digest: digest.map(|digest| digest.plus(by.digest).0),
             };
-            views.put(&key, &row)
+            views.replace(&key, Some(&row), effects)
         }
     }
 }
 
 fn move_counter(views: &Views, key: &Key, by: i64, effects: &mut Effects) -> Step<()> {
     let count: Option<CountRow> = views.get(key)?;
-    let row = match count.map_or(0, |row| row.clients).checked_add_signed(by) {
-        None => return refuse(damaged(key, "it would fall below zero")),
-        Some(0) => None,
-        Some(clients) => match rows::seal(key, &CountRow { clients }) {
-            Ok(row) => Some(row),
-            Err(why) => return refuse(damaged(key, why)),
-        },
-    };
-    let old = views.write(key, row.as_deref())?;
-    effects.note(key, old.as_deref(), row.as_deref());
-    Ok(())
+    match count.map_or(0, |row| row.clients).checked_add_signed(by) {
+        None => refuse(damaged(key, "it would fall below zero")),
+        Some(0) => views.replace::<CountRow>(key, None, effects),
+        Some(clients) => views.replace(key, Some(&CountRow { clients }), effects),
+    }
 }

@@ -224,7 +224,7 @@ impl DataDirectory {
     /// Whether the directory can be written, with room for some of sled's segments: writes a file
     /// of its own to the disk, and removes it.
     pub fn probe(&self) -> Result<(), StoreError> {
-        const ROOM: usize = 2 << 20;
+        const ROOM: usize = 4 << 20;
         let path = self.root.join(PROBE);
         let written = || -> io::Result<()> {
             let mut file = private_file().create(true).truncate(true).open(&path)?;

@@ -211,7 +211,8 @@ impl Inner {
             Err(CommitError::MayHaveHappened(error)) => {
                 *condition = Condition::Failed(error.to_string());
                 drop(engine);
-                panics::caught(|| self.engine.write().take());
+                // sled syncs when it is let go, and panics where that fails.
+                panics::caught(|| drop(self.engine.write().take()));
             }
             Err(CommitError::DidNotHappen(_) | CommitError::Conflict(_)) => {}
         }

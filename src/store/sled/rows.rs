@@ -226,7 +226,8 @@ pub struct LastRow {
 #[derive(Clone, Copy, Debug, Default, Encode, Decode, PartialEq, Eq)]
 pub struct Holdings {
     pub tenants: u64,
-    /// The digest over the indexes that belong to no tenant.
+    /// The digest over the counts of the tenants and the indexes that belong to no tenant: so a
+    /// tenant that is wholly of an earlier time is noticed too.
     pub entries: u64,
 }
 

@@ -63,17 +63,44 @@ fn a_row_of_an_earlier_time_is_noticed_though_it_is_in_order() {
     let a = house.client("a");
     let mut disabled = (*a).clone();
     disabled.client.enabled = false;
-    let change = Change::PutClient {
-        tenant: tenant_id(1),
-        old: Some(a),
-        new: Arc::new(disabled),
-    };
+    let change = put_changed(&a, disabled);
     house.commit(batch(2, &[1], vec![change])).unwrap();
     assert_eq!(house.check(), []);
     house.load().unwrap();
     house.put(&key, earlier);
     house.assert_found(&Key::TenantCount(tenant_id(1)), "of an earlier time");
     assert!(house.load().is_err());
+}
+
+#[test]
+fn a_tenant_that_is_wholly_of_an_earlier_time_is_noticed() {
+    let house = House::new();
+    let engine = house.store.inner.engine().unwrap();
+    let mut earlier = Vec::new();
+    for tree in Tree::OF_TENANTS {
+        for entry in engine.trees.of_tenant(tree, tenant_id(1)) {
+            earlier.push((tree, entry.unwrap()));
+        }
+    }
+    let a = house.client("a");
+    let mut disabled = (*a).clone();
+    disabled.client.enabled = false;
+    let change = put_changed(&a, disabled);
+    house.commit(batch(2, &[1], vec![change])).unwrap();
+    assert_eq!(house.check(), []);
+    for (tree, (key, row)) in earlier {
+        engine.trees.get(tree).insert(key, row).unwrap();
+    }
+    house.load().unwrap();
+    house.assert_found(&Key::Last, "of an earlier time");
+}
+
+fn put_changed(old: &Arc<ClientRecord>, new: ClientRecord) -> Change {
+    Change::PutClient {
+        tenant: tenant_id(1),
+        old: Some(old.clone()),
+        new: Arc::new(new),
+    }
 }
 
 #[test]

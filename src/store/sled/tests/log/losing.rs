@@ -7,7 +7,6 @@ use crate::store::sled::log::{Inspection, Mended, Suspicion, Tail, inspect, mend
 fn written() -> Image {
     let site = Site::new();
     site.write(0, 250);
-    site.close();
     let image = site.image();
     assert!(image.db().len() > 4 * SEGMENT && image.snapshot().is_none());
     image
@@ -103,11 +102,12 @@ fn rows_of(image: &Image) -> Option<Rows> {
     let Ok(Opened::Existing(store)) = SledStore::open(directory.path(), &Fixed) else {
         return None;
     };
+    let engine = store.inner.engine().unwrap();
     let mut rows = Vec::new();
     for tree in Tree::ALL {
-        for row in &store.inner.trees.get(tree).iter().collect::<Vec<_>>() {
-            let (key, bytes) = row.as_ref().ok()?;
-            rows.push((tree, key.clone(), bytes.clone()));
+        for row in engine.trees.with_prefix(tree, &[]) {
+            let (key, bytes) = row.ok()?;
+            rows.push((tree, key, bytes));
         }
     }
     Some(rows)
