@@ -16,5 +16,7 @@ pub mod service;
 pub mod store;
 // The machine: its clock, its randomness, its memory, and this process on it.
 pub mod system;
+// What is told of the service: the audit log.
+pub mod telemetry;
 // Secrets and tokens: values, keys, signing, verifying.
 pub mod tokens;

@@ -18,11 +18,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         "http",
         &["domain", "json", "system", "tokens", "directory", "service"],
     ),
+    ("telemetry", &["domain", "service"]),
     (
         "cli",
         &[
             "domain",
             "system",
+            "telemetry",
             "tokens",
             "store",
             "directory",

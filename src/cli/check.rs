@@ -34,15 +34,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 async fn check(arguments: &Arguments) -> Result<Vec<Finding>, StoreError> {
-    let path = &arguments.data.data;
     // Opening would set up an empty store, or begin a first start that was cut short anew.
-    if !SledStore::was_set_up(path) {
-        let why = format!(
-            "there is no store in {} (it has no marker); name the data directory with --data",
-            path.display()
-        );
-        return Err(StoreError::Failed(why));
-    }
+    let path = arguments.data.with_store()?;
     let (Opened::Fresh(store) | Opened::Existing(store)) = SledStore::open(path, &SystemRandom)?;
     let findings = store.check().await?;
     Ok(findings)

@@ -3,15 +3,18 @@
 //! `serve` also is what tests start the service with, so that they run what people run.
 
 mod check;
+mod clock;
 pub mod serve;
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::store::StoreError;
+use crate::store::sled::SledStore;
 use crate::system::process;
 
 /// An identity service for machines: client credentials, short-lived tokens, one binary.
@@ -29,6 +32,8 @@ enum Command {
     /// Read every row of a stopped service's store and compare rows, indexes and counters.
     /// Changes nothing. Exits with 1 and a list if anything is wrong.
     Check(check::Arguments),
+    /// Show or reset the time that the service goes on from.
+    Clock(clock::Arguments),
     /// Print the version.
     Version,
 }
@@ -46,6 +51,20 @@ struct DataArgument {
     data: PathBuf,
 }
 
+impl DataArgument {
+    /// The data directory, where a store was set up in it: a command that only looks at one, or
+    /// mends it, makes none.
+    fn with_store(&self) -> Result<&Path, StoreError> {
+        if SledStore::was_set_up(&self.data) {
+            return Ok(&self.data);
+        }
+        Err(StoreError::Failed(format!(
+            "there is no store in {} (it has no marker); name the data directory with --data",
+            self.data.display()
+        )))
+    }
+}
+
 /// Runs a command to its end.
 pub fn run(command_line: CommandLine) -> ExitCode {
     // Before the first file is made.
@@ -61,6 +80,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Clock(arguments) => clock::run(&arguments),
         Command::Version => {
             say(&concat!("credenza ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

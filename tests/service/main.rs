@@ -4,6 +4,8 @@
 mod harness;
 
 mod access;
+mod audit_log;
+mod audit_log_failures;
 mod bad_input;
 mod check_command;
 mod clients;
@@ -28,7 +30,9 @@ mod restart;
 mod rights;
 mod roles;
 mod secrets;
+mod service_clock;
 mod statuses;
+mod storage_faults;
 mod tenants;
 mod token_content;
 mod token_endpoint;

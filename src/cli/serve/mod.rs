@@ -1,6 +1,7 @@
 //! `credenza serve`: runs the service until a signal ends it.
 
 mod arguments;
+mod clock_keeper;
 mod first_start;
 mod running;
 mod settings;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 
 pub use arguments::Arguments;
 pub use running::{Running, StartError, start};
-pub use settings::{Base, BootstrapSettings, DataSet, Settings};
+pub use settings::{Base, Between, BootstrapSettings, DataSet, Settings};
 
 use super::{fail, tell};
 

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::dev::ServerHandle;
 use arc_swap::ArcSwapOption;
 
+use super::clock_keeper::ClockKeeper;
 use super::first_start;
 use super::settings::{DataSet, Settings};
 use crate::domain::error::Refusal;
@@ -21,11 +22,13 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::Random;
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
+use crate::service::audit::Sink;
 use crate::service::{self, Service};
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Opened, SledStore};
 use crate::store::{Store, StoreError};
 use crate::system::clock::monotonic_now;
+use crate::telemetry::audit::AuditFile;
 use crate::tokens::jwt::Issuer;
 use crate::tokens::key::{KeySet, SigningKey};
 use crate::tokens::key_file;
@@ -60,6 +63,8 @@ pub struct Running {
     address: SocketAddr,
     server: ServerHandle,
     site: Arc<Site>,
+    /// There from the moment that it is open.
+    clock: Option<ClockKeeper>,
 }
 
 /// A store, and whether it waits to be set up.
@@ -95,15 +100,19 @@ pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, S
     });
     let server =
         crate::http::serve(site.clone(), listener, settings.workers).map_err(cannot_listen)?;
-    let running = Running {
+    let mut running = Running {
         address,
         server: server.handle(),
         site,
+        clock: None,
     };
     actix_web::rt::spawn(server);
 
     match running.open(settings, &base, started, out).await {
-        Ok(()) => Ok(running),
+        Ok(clock) => {
+            running.clock = Some(clock);
+            Ok(running)
+        }
         Err(error) => {
             running.server.stop(false).await;
             Err(error)
@@ -128,12 +137,22 @@ impl Running {
         base: &str,
         started: std::time::Instant,
         out: &mut dyn Write,
-    ) -> Result<(), StartError> {
+    ) -> Result<ClockKeeper, StartError> {
+        // Before the store: a file that cannot be opened leaves no directory behind.
+        let audit = match &settings.audit_log {
+            Some(path) => Some(open_audit_log(path)?),
+            None => None,
+        };
         let Opening { store, fresh, key } = open_store(&settings).await?;
+        let store = match &settings.between {
+            Some(between) => between(store),
+            None => store,
+        };
+        let keeper = ClockKeeper::start(&settings, matches!(fresh, Fresh::No));
         let keys = Arc::new(KeySet::new(key, Vec::new()));
         let issuer = format!("{base}/identity");
         let documents = Documents::new(&issuer, &keys);
-        let (clock, random) = (settings.clock.clone(), settings.random.clone());
+        let (clock, random) = (keeper.clock(), settings.random.clone());
         let service = Service::start(service::Parts {
             store,
             issuer: Issuer::new(
@@ -148,6 +167,8 @@ impl Running {
             random: random.clone(),
             limits: settings.limits,
             directory_bytes: settings.directory_bytes(),
+            patience: settings.patience,
+            audit,
         })
         .await?;
         let service = Arc::new(service);
@@ -168,19 +189,29 @@ impl Running {
         self.site
             .open
             .store(Some(Arc::new(Open { service, documents })));
-        Ok(())
+        Ok(keeper)
     }
 
     /// Finishes what is in flight, flushes, closes the store and lets its directory go.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.site.stopping.store(true, Ordering::Relaxed);
         self.server.stop(true).await;
+        // Before the directory is let go.
+        if let Some(clock) = self.clock {
+            clock.stop().await;
+        }
         // Taken out, so that the store is let go with the last word of the writer.
         match self.site.open.swap(None) {
             Some(open) => open.service.stop().await,
             None => Ok(()),
         }
     }
+}
+
+fn open_audit_log(path: &Path) -> Result<Box<dyn Sink>, StartError> {
+    let file = AuditFile::open(path)
+        .map_err(|error| StartError(format!("--audit-log {}: {error}", path.display())))?;
+    Ok(Box::new(file))
 }
 
 async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
