@@ -10,6 +10,7 @@ mod bad_input;
 mod check_command;
 mod clients;
 mod command_line;
+mod compact;
 mod concurrency;
 mod conditional;
 mod discovery;

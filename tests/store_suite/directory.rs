@@ -221,7 +221,8 @@ fn a_closed_store_takes_nothing_and_is_sealed() {
     }
     let marker = fs::read_to_string(directory.marker()).unwrap();
     assert!(marker.contains(r#""revision":3"#), "{marker}");
-    assert_eq!(clients(&store), 2);
+    drop(store);
+    assert_eq!(clients(&existing(&directory.path)), 2);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod check;
 mod check_tenant;
 mod collected;
 mod commit;
+mod compact;
 mod digest;
 mod engine;
 mod files;
@@ -19,6 +20,7 @@ mod load;
     expect(dead_code, unused_imports, reason = "opening does not ask it yet")
 )]
 mod log;
+mod mender;
 mod opening;
 mod panics;
 mod permissions;
@@ -31,6 +33,7 @@ mod watermark;
 #[cfg(test)]
 mod tests;
 
+pub use self::compact::{Compacted, compact};
 pub use self::opening::Identity;
 
 use std::path::Path;

@@ -19,5 +19,6 @@ pub(super) mod replay;
 mod segments;
 mod walk;
 
+pub use files::segment_size;
 pub use inspect::{Inspection, Suspect, Suspicion, Tail, inspect, inspect_without_snapshot};
 pub use mend::{Mended, Original, Outcome, Unmendable, mend, mend_suspects, place};
