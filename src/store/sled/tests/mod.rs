@@ -28,20 +28,20 @@ use crate::domain::times::Timestamp;
 use crate::store::batch::{Batch, Change, TenantRevisions};
 use crate::store::{CommitError, Finding, Store, StoreError, TenantRows};
 
+/// A directory that a store may be opened in: one that is open to others is refused.
+fn private_directory() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir().unwrap()
+}
+
 struct Fixed;
 
 impl Random for Fixed {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(7);
     }
-}
-
-/// A directory as the store wants it: its owner's alone.
-fn private_directory() -> TempDir {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir().unwrap()
 }
 
 fn tenant_id(number: u8) -> TenantId {
@@ -180,10 +180,8 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let Opened::Fresh(store) =
-            SledStore::open(&directory.path().join("store"), &Fixed).unwrap()
-        else {
+        let directory = private_directory();
+        let Opened::Fresh(store) = SledStore::open(directory.path(), &Fixed).unwrap() else {
             panic!("an empty directory held a store");
         };
         let house = Self {
