@@ -12,6 +12,7 @@ mod clients;
 mod command_line;
 mod concurrency;
 mod conditional;
+mod damage;
 mod discovery;
 mod first_start;
 mod first_start_kill;
