@@ -7,11 +7,12 @@ mod tenants;
 mod tokens;
 mod writes;
 
+use credenza::cli::serve::DataSet;
 use serde_json::{Value, json};
 
 use crate::harness::damage::{flip, flip_text};
 use crate::harness::response::keys;
-use crate::harness::{Caller, Response, Server};
+use crate::harness::{Caller, Choices, Response, Server};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 const LEGACY: &str = "/ClientCredentialClient/";
@@ -105,6 +106,12 @@ impl Ground {
 
 fn name(id: &str) -> String {
     format!("The name of {id} is long enough")
+}
+
+/// The bytes of a tenant in keys.
+fn tenant_key(tenant: &str) -> Vec<u8> {
+    let id = credenza::domain::ids::TenantId::parse(tenant).unwrap();
+    id.as_bytes().to_vec()
 }
 
 /// A 207: its `Data`, and of each child error its status and what it is about. The members are
@@ -217,4 +224,33 @@ fn a_flip_in_any_row_of_a_client_costs_that_client_alone() {
         let elsewhere = ground.server.operator();
         elsewhere.get(&elsewhere.v1(CLIENTS)).expect(200);
     }
+}
+
+#[test]
+fn the_demo_set_is_loaded_but_for_what_is_damaged() {
+    let mut server = Server::with(Choices {
+        data_set: DataSet::Demo,
+        ..Choices::default()
+    });
+    let operator = server.operator();
+    let tenants = operator.get("/api/v1/Tenants").expect(200).ids();
+    let (first, second) = (&tenants[1], &tenants[2]);
+    let count = |tenant: &str| {
+        let there = operator.in_tenant(tenant);
+        there.head(&there.v1(CLIENTS)).expect(200).total()
+    };
+    let in_first = count(first);
+    assert!(in_first > 0 && count(second) > 0);
+    let there = operator.in_tenant(first);
+    let one = there.get(&there.v1(CLIENTS)).expect(200).ids().remove(0);
+    server.stop();
+    flip(&server.data(), "clients", one.as_bytes());
+    flip(&server.data(), "tenants", &tenant_key(second));
+    server.run();
+    server.expect_damage(&[&one, &format!("tenant {second}")]);
+    let operator = operator.moved_to(server.address());
+    let there = operator.in_tenant(first);
+    let counted = there.head(&there.v1(CLIENTS)).expect(207);
+    assert_eq!(counted.total(), in_first);
+    assert_eq!(operator.get("/api/v1/Tenants").expect(207).total(), 3);
 }

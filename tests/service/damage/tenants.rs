@@ -5,17 +5,11 @@ use serde_json::json;
 use super::*;
 use crate::harness::TENANT;
 
-/// The bytes of a tenant in keys.
-fn key(tenant: &str) -> Vec<u8> {
-    let id = credenza::domain::ids::TenantId::parse(tenant).unwrap();
-    id.as_bytes().to_vec()
-}
-
 /// With the tenant's own row damaged.
 fn ground() -> Ground {
     let mut ground = Ground::whole();
     let tenant = ground.operator.tenant.clone();
-    ground.damage(|data| flip(data, "tenants", &key(&tenant)));
+    ground.damage(|data| flip(data, "tenants", &tenant_key(&tenant)));
     ground.server.expect_damage(&[&format!("tenant {tenant}")]);
     ground
 }
@@ -83,7 +77,7 @@ fn everything_in_a_damaged_tenant_is_refused_and_the_others_go_on() {
 fn a_damaged_role_refuses_its_tenant_alone() {
     let mut ground = Ground::whole();
     let tenant = ground.operator.tenant.clone();
-    ground.damage(|data| flip(data, "roles", &key(&tenant)));
+    ground.damage(|data| flip(data, "roles", &tenant_key(&tenant)));
     ground.server.expect_damage(&["role "]);
     let operator = &ground.operator;
     operator.get(&operator.v1(CLIENTS)).refused(500);

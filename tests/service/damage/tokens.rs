@@ -1,6 +1,7 @@
 //! Tokens and callers where clients are damaged.
 
 use super::*;
+use crate::harness::process::{Service, serve};
 
 /// What the token endpoint says to credentials, with a tenant or without.
 fn token(caller: &Caller, id: &str, secret: &str, tenant: Option<&str>) -> Response {
@@ -59,5 +60,43 @@ fn a_caller_whose_own_client_is_damaged_is_refused_and_the_others_go_on() {
             let own = pump.v1(&format!("{CLIENTS}/{}/Secrets", pump.id));
             pump.post(&own, &json!({ "Expires": false })).refused(500);
         }
+    }
+}
+
+#[test]
+fn the_log_names_each_damaged_thing_once_however_often_it_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("store");
+    let service = Service::start(serve(&data));
+    let operator = service.first_client();
+    let path = operator.v1(CLIENTS);
+    let mut secrets = Vec::new();
+    for id in ["pump-a", "pump-b"] {
+        let created = operator.post(&path, &json!({ "Id": id })).expect(201);
+        secrets.push(created.text("Secret"));
+    }
+    service.terminate();
+    flip(&data, "clients", b"pump-a");
+    flip(&data, "secrets", b"pump-b\0\0\0\x01");
+    let service = Service::start(serve(&data));
+    let operator = service.again(&operator);
+    for _ in 0..20 {
+        for (id, secret) in ["pump-a", "pump-b"].iter().zip(&secrets) {
+            operator.known_as(id, secret).token_answer().expect(401);
+        }
+        operator.get(&path).expect(207);
+    }
+    let log = service.terminate().stderr;
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("amaged")).collect();
+    for words in [
+        "damaged: client pump-a of tenant",
+        "damaged: secret 1 of client pump-b of tenant",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(words)), "{log}");
+    }
+    // The client's row, what it means for the client, and the secret.
+    assert_eq!(lines.len(), 3, "{log}");
+    for secret in &secrets {
+        assert!(!log.contains(secret.as_str()));
     }
 }
