@@ -254,3 +254,25 @@ fn the_demo_set_is_loaded_but_for_what_is_damaged() {
     assert_eq!(counted.total(), in_first);
     assert_eq!(operator.get("/api/v1/Tenants").expect(207).total(), 3);
 }
+
+#[test]
+fn a_damaged_index_costs_nobody_anything() {
+    for (tree, key) in [
+        ("client_ids", "pump-c"),
+        ("holders", crate::harness::OPERATOR),
+    ] {
+        let mut ground = Ground::whole();
+        ground.damage(|data| flip(data, tree, key.as_bytes()));
+        ground.server.expect_damage(&[key]);
+        let operator = &ground.operator;
+        assert_eq!(operator.get(&operator.v1(CLIENTS)).expect(200).total(), 5);
+        operator.get("/api/v1/Tenants").expect(200);
+        for pump in &ground.pumps {
+            pump.token_answer().expect(200);
+            pump.get(&pump.v1(&format!("{CLIENTS}/{}", pump.id)))
+                .expect(200);
+        }
+        let name = json!({ "Name": "changed" });
+        operator.put(&ground.client("pump-c"), &name).expect(200);
+    }
+}

@@ -164,3 +164,17 @@ fn an_operator_whose_other_secret_is_damaged_keeps_the_last_one() {
     operator.delete(&format!("{path}/1")).refused(409);
     operator.delete(&format!("{path}/2")).expect(204);
 }
+
+#[test]
+fn the_client_itself_deletes_its_damaged_secrets_with_one_that_works() {
+    let (mut ground, _) = ground();
+    let own = &ground.pumps[0];
+    for id in [2, 3] {
+        let path = own.v1(&format!("{CLIENTS}/pump-a/Secrets/{id}"));
+        own.get(&path).refused_because(500, &format!("Secret {id}"));
+        own.delete(&path).expect(204);
+    }
+    let left = own.get(&own.v1(&format!("{CLIENTS}/pump-a/Secrets")));
+    assert_eq!(left.expect(200).total(), 2);
+    ground.server.expect_damage(&[]);
+}
