@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use super::answer::Answer;
 use super::call::Call;
 use super::members::Members;
+use super::multi_status::{AFTER_DATA, Child, Form, MultiStatus};
 use super::views::{Text, time};
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::error::{Refusal, Shown};
@@ -22,6 +23,7 @@ use crate::domain::times::Timestamp;
 use crate::json::Json;
 use crate::service::clients::{Selection, with_tags};
 use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
+use crate::service::decide::damaged_client;
 use crate::tokens::secret::PlainSecret;
 
 /// What a generation shows of a client and can name in a body.
@@ -30,6 +32,8 @@ pub struct View {
     pub ids: &'static [&'static str],
     pub has_lifetime: bool,
     pub has_tags: bool,
+    /// How it writes the child error of a client that cannot be shown.
+    pub child_errors: Form,
     /// Writes one client as JSON.
     pub write: fn(&Client, &mut Vec<u8>),
     /// The path of the collection.
@@ -126,6 +130,10 @@ pub fn list(call: &Call<'_>, view: &'static View) -> Result<Answer, Refusal> {
 
 /// A page of a selection of clients. Whoever calls this reads the page before looking for the
 /// object, as for [`Call::list`].
+///
+/// Whether a damaged client matches a filter cannot be known, so each of the tenant is told of on
+/// every page of every list, and counts; the pages themselves are of those that are whole. Such an
+/// answer has no entity tag: damage comes and goes without a change in the tenant.
 pub fn page_of(
     call: &Call<'_>,
     view: &'static View,
@@ -134,49 +142,103 @@ pub fn page_of(
     path: impl FnOnce() -> String,
 ) -> Result<Answer, Refusal> {
     let total = selection.len();
-    let tag = call.etag(call.tenant()?.revision());
+    let tenant = call.tenant()?;
+    let damaged = tenant.damaged();
+    if !damaged.is_empty() {
+        let children = damaged.iter().map(damaged_child).collect();
+        let partial = MultiStatus::of_damaged(call, view.child_errors, "client", children);
+        return Ok(
+            show_part(call, &partial, &selection, page.range(total), view)
+                .with_total(total + damaged.len())
+                .with_next(call.next(page, total, path)),
+        );
+    }
+    let tag = call.etag(tenant.revision());
     if let Some(answer) = call.not_modified(&tag) {
         return Ok(answer.with_total(total));
     }
-    let answer = match call.is_head() {
-        true => Answer::json_bytes(StatusCode::OK, Bytes::new()),
-        false => write_all(StatusCode::OK, &selection, page.range(total), view),
-    };
-    Ok(answer
+    Ok(show(call, &selection, page.range(total), view)
         .with_total(total)
         .with_etag(&tag)
         .with_next(call.next(page, total, path)))
+}
+
+/// What is told of a client that cannot be believed, in a list.
+pub fn damaged_child(id: &ClientId) -> Child {
+    Child {
+        model_id: id.to_string(),
+        refusal: damaged_client(id),
+    }
+}
+
+/// Those of a selection at some positions, without headers of a list.
+pub fn show(
+    call: &Call<'_>,
+    selection: &Selection,
+    range: Range<usize>,
+    view: &'static View,
+) -> Answer {
+    let frame = Frame {
+        before: Vec::new(),
+        after: b"",
+    };
+    write_framed(call, StatusCode::OK, frame, selection, range, view)
+}
+
+/// The same as the `Data` of an answer of which a part cannot be shown.
+pub fn show_part(
+    call: &Call<'_>,
+    partial: &MultiStatus<'_>,
+    selection: &Selection,
+    range: Range<usize>,
+    view: &'static View,
+) -> Answer {
+    let frame = Frame {
+        before: partial.before_data(),
+        after: AFTER_DATA,
+    };
+    write_framed(
+        call,
+        StatusCode::MULTI_STATUS,
+        frame,
+        selection,
+        range,
+        view,
+    )
 }
 
 /// The most clients that are written before the first byte is sent. A longer list is written
 /// while it is sent, a piece at a time, so that its memory does not grow with its length.
 const AT_ONCE: usize = 1_024;
 
-fn write_all(
+/// What stands around an array of clients.
+struct Frame {
+    before: Vec<u8>,
+    after: &'static [u8],
+}
+
+fn write_framed(
+    call: &Call<'_>,
     status: StatusCode,
+    frame: Frame,
     selection: &Selection,
     range: Range<usize>,
     view: &'static View,
 ) -> Answer {
-    if range.len() > AT_ONCE {
-        let pieces = Pieces {
-            selection: selection.clone(),
-            range,
-            view,
-            begun: false,
-        };
-        return Answer::json_pieces(status, pieces);
+    if call.is_head() {
+        return Answer::json_bytes(status, Bytes::new());
     }
-    Answer::json_bytes(status, array(&selection.slice(range), view).into())
-}
-
-/// A JSON array of clients.
-pub fn array(records: &[Arc<ClientRecord>], view: &View) -> Vec<u8> {
-    let mut body = Vec::with_capacity(records.len() * 400 + 2);
-    body.push(b'[');
-    write_some(records, view, &mut body);
-    body.push(b']');
-    body
+    let mut pieces = Pieces {
+        selection: selection.clone(),
+        range,
+        view,
+        frame,
+        begun: false,
+    };
+    match pieces.range.len() > AT_ONCE {
+        true => Answer::json_pieces(status, pieces),
+        false => Answer::json_bytes(status, pieces.write(AT_ONCE)),
+    }
 }
 
 fn write_some(records: &[Arc<ClientRecord>], view: &View, body: &mut Vec<u8>) {
@@ -194,7 +256,27 @@ struct Pieces {
     /// What is not written yet.
     range: Range<usize>,
     view: &'static View,
+    frame: Frame,
     begun: bool,
+}
+
+impl Pieces {
+    /// The next part of the body, with at most `most` clients.
+    fn write(&mut self, most: usize) -> Bytes {
+        let end = self.range.end.min(self.range.start + most);
+        let records = self.selection.slice(self.range.start..end);
+        let mut piece = std::mem::take(&mut self.frame.before);
+        piece.reserve(records.len() * 400 + 2);
+        piece.push(if self.begun { b',' } else { b'[' });
+        write_some(&records, self.view, &mut piece);
+        self.begun = true;
+        self.range.start = end;
+        if self.range.is_empty() {
+            piece.push(b']');
+            piece.extend_from_slice(self.frame.after);
+        }
+        piece.into()
+    }
 }
 
 impl MessageBody for Pieces {
@@ -212,17 +294,7 @@ impl MessageBody for Pieces {
         if self.begun && self.range.is_empty() {
             return Poll::Ready(None);
         }
-        let end = self.range.end.min(self.range.start + PIECE);
-        let records = self.selection.slice(self.range.start..end);
-        let mut piece = Vec::with_capacity(records.len() * 400 + 2);
-        piece.push(if self.begun { b',' } else { b'[' });
-        write_some(&records, self.view, &mut piece);
-        self.begun = true;
-        self.range.start = end;
-        if self.range.is_empty() {
-            piece.push(b']');
-        }
-        Poll::Ready(Some(Ok(piece.into())))
+        Poll::Ready(Some(Ok(self.write(PIECE))))
     }
 }
 

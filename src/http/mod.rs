@@ -13,6 +13,7 @@ mod errors;
 mod health;
 mod legacy;
 mod members;
+mod multi_status;
 mod oauth;
 mod preview;
 mod query;

@@ -76,7 +76,8 @@ pub fn first_names() -> Result<(Name, Alias), Refusal> {
     ))
 }
 
-/// Makes sure that the demo set is there. Gives how many clients were created.
+/// Makes sure that the demo set is there, but for what is damaged, which can be neither read nor
+/// created anew. Gives how many clients were created.
 pub async fn load(service: &Arc<Service>, started: Instant) -> Result<usize, Refusal> {
     let mut created = 0;
     for tenant in read() {
@@ -92,6 +93,9 @@ async fn load_tenant(
 ) -> Result<usize, Refusal> {
     let deadline = started + PATIENCE;
     let id = TenantId::parse(&demo.id).ok_or_else(Refusal::internal)?;
+    if service.directory.registry().is_damaged(id) {
+        return Ok(0);
+    }
     let new = NewTenant {
         id: Some(id),
         company_name: Name::parse("CompanyName", &demo.company_name)?,
@@ -175,7 +179,10 @@ async fn clients_of(
         }
         for line in &fleet.lines {
             for number in 1..=fleet.per_line {
-                clients.push(fleet.client(line, number, &role_ids)?);
+                let new = fleet.client(line, number, &role_ids)?;
+                if !new.id.as_ref().is_some_and(|id| snapshot.is_damaged(id)) {
+                    clients.push(new);
+                }
             }
         }
     }

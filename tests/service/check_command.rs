@@ -6,6 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::Server;
+use crate::harness::damage::flip;
 use crate::harness::process::{Ended, Service, credenza, run, serve};
 
 const CLIENTS: &str = "/ClientCredentialClients";
@@ -28,24 +29,6 @@ fn stopped() -> (TempDir, PathBuf) {
     }
     service.terminate();
     (directory, data)
-}
-
-/// Flips one bit of a row whose key holds these bytes, past our program.
-fn damage(data: &Path, tree: &str, holding: &[u8]) {
-    let db = sled::open(data.join("sled")).unwrap();
-    let tree = db.open_tree(tree).unwrap();
-    let (key, row) = tree
-        .iter()
-        .map(Result::unwrap)
-        .find(|(key, _)| {
-            holding.is_empty() || key.windows(holding.len()).any(|part| part == holding)
-        })
-        .unwrap();
-    let mut row = row.to_vec();
-    let middle = row.len() / 2;
-    row[middle] ^= 0x10;
-    tree.insert(key, row).unwrap();
-    db.flush().unwrap();
 }
 
 #[test]
@@ -74,7 +57,7 @@ fn every_kind_of_damaged_row_is_named() {
         ("roles", b"", "role"),
     ] {
         let (_directory, data) = stopped();
-        damage(&data, tree, holding);
+        flip(&data, tree, holding);
         let ended = check(&data);
         ended.refused_because("wrong");
         assert!(ended.stdout.contains(words), "{tree}: {ended:?}");
@@ -84,7 +67,7 @@ fn every_kind_of_damaged_row_is_named() {
 #[test]
 fn nobody_has_to_read_the_list() {
     let (_directory, data) = stopped();
-    damage(&data, "clients", b"pump-3");
+    flip(&data, "clients", b"pump-3");
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = credenza(["check", "--data"]);
@@ -164,7 +147,7 @@ fn damage_in_one_row_does_not_stop_the_rest() {
         .expect(201);
     let other = server.operator();
     server.stop();
-    damage(&server.data(), "clients", b"broken");
+    flip(&server.data(), "clients", b"broken");
     assert_eq!(crate::harness::findings(&server.data()).len(), 1);
     server.run();
     let other = other.moved_to(server.address());
@@ -172,5 +155,5 @@ fn damage_in_one_row_does_not_stop_the_rest() {
     server.operator().token_answer().expect(200);
     // Mended, so that the harness finds nothing when the test ends.
     server.stop();
-    damage(&server.data(), "clients", b"broken");
+    flip(&server.data(), "clients", b"broken");
 }

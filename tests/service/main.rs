@@ -13,6 +13,7 @@ mod command_line;
 mod compact;
 mod concurrency;
 mod conditional;
+mod damage;
 mod discovery;
 mod file_limit;
 mod first_start;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::call::Call;
 use super::clients::{self, Created, View};
+use super::multi_status::Form;
 use super::views::{RoleIdTexts, Text, append};
 use crate::domain::client::Client;
 use crate::domain::error::Refusal;
@@ -17,6 +18,7 @@ static VIEW: View = View {
     ids: &["ClientId"],
     has_lifetime: false,
     has_tags: false,
+    child_errors: Form::Legacy,
     write,
     path,
 };

@@ -10,12 +10,14 @@ use crate::domain::times::Timestamp;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::clients::{self, Created, View};
+use crate::http::multi_status::Form;
 use crate::http::views::{RoleIdTexts, TagTexts, Text, append};
 
 static VIEW: View = View {
     ids: &["Id", "ClientId"],
     has_lifetime: false,
     has_tags: true,
+    child_errors: Form::Preview,
     write,
     path,
 };

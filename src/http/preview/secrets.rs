@@ -9,7 +9,8 @@ use crate::domain::secret::Secret;
 use crate::domain::times::Timestamp;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
-use crate::http::v1::secrets::{add_secret, find, update_secret};
+use crate::http::multi_status::Form;
+use crate::http::v1::secrets::{add_secret, find, list_of, update_secret};
 use crate::http::views::{Text, time};
 use crate::tokens::secret::PlainSecret;
 
@@ -46,16 +47,9 @@ fn path(call: &Call<'_>) -> Result<String, Refusal> {
 }
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let page = call.query.page()?;
-    let secrets = &call.client()?.secrets.secrets;
-    let path = path(call)?;
-    call.list(
-        page,
-        secrets,
-        call.tenant()?.revision(),
-        || path,
-        |secret| view(secret, None),
-    )
+    list_of(call, Form::Preview, super::clients::path, |secret| {
+        view(secret, None)
+    })
 }
 
 pub fn get(call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -3,16 +3,16 @@
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::domain::client::Client;
-use crate::domain::error::{Refusal, Shown};
+use crate::domain::error::{Kind, Refusal, Shown};
 use crate::domain::ids::TenantId;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::clients::{self, Created, View};
+use crate::http::multi_status::{Child, DAMAGED, Form, MultiStatus, count_damaged};
 use crate::http::views::{RoleIdTexts, TagTexts, Text, append};
-use crate::service::clients::by_ids;
+use crate::service::clients::{ById, by_ids};
 use crate::service::command::{Command, Outcome};
 
 /// What v1 shows of a client.
@@ -20,6 +20,7 @@ pub static VIEW: View = View {
     ids: &["Id"],
     has_lifetime: true,
     has_tags: true,
+    child_errors: Form::V1,
     write,
     path,
 };
@@ -62,68 +63,72 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ChildError<'a> {
-    operation_id: &'a str,
-    error: &'a str,
-    reason: String,
-    resolution: &'a str,
-    status_code: u16,
-    model_id: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct MultiStatusResponse<'a> {
-    operation_id: &'a str,
-    error: &'a str,
-    reason: String,
-    child_errors: Vec<ChildError<'a>>,
-    data: &'a RawValue,
-}
-
-/// The clients of these ids; with some of them missing, a multi-status answer, and to HEAD a 404.
+/// The clients of these ids; with some of them missing or damaged a multi-status answer. To HEAD a
+/// missing one is a 404.
 fn list_by_ids(call: &Call<'_>, ids: &[String]) -> Result<Answer, Refusal> {
     // Ignored here, but still read: nonsense is refused whatever it is for.
     call.query.page()?;
     let tenant = call.tenant()?;
     let selected = by_ids(tenant, ids, &call.query.tags()?);
-    let total = selected.found.len();
-    let data = clients::array(&selected.found.slice(0..total), &VIEW);
-    if selected.missing.is_empty() {
+    let ById {
+        found,
+        missing,
+        damaged,
+    } = &selected;
+    let range = 0..found.len();
+    let total = found.len() + damaged.len();
+    if missing.is_empty() && damaged.is_empty() {
         let tag = call.etag(tenant.revision());
         let answer = call
             .not_modified(&tag)
-            .unwrap_or_else(|| Answer::json_bytes(StatusCode::OK, data.into()).with_etag(&tag));
+            .unwrap_or_else(|| clients::show(call, found, range, &VIEW).with_etag(&tag));
         return Ok(answer.with_total(total));
     }
-    if call.is_head() {
+    if call.is_head() && !missing.is_empty() {
         return Ok(Answer::json_bytes(StatusCode::NOT_FOUND, Bytes::new()).with_total(total));
     }
-    let data = String::from_utf8(data)
-        .ok()
-        .and_then(|json| RawValue::from_string(json).ok());
-    let child_errors = selected.missing.iter().map(|id| ChildError {
-        operation_id: call.operation_id,
-        error: "Not found.",
-        reason: format!("There is no client {} in this tenant.", Shown(id)),
-        resolution: "Check the id; the list without ids shows what exists.",
-        status_code: StatusCode::NOT_FOUND.as_u16(),
-        model_id: id,
-    });
-    let body = MultiStatusResponse {
-        operation_id: call.operation_id,
-        error: "Some of the clients could not be found.",
-        reason: format!(
-            "{} of {} ids name no client.",
-            selected.missing.len(),
-            ids.len()
-        ),
-        child_errors: child_errors.collect(),
-        data: data.as_deref().ok_or_else(Refusal::internal)?,
+    let partial = part_of(call, &selected, ids.len());
+    Ok(clients::show_part(call, &partial, found, range, &VIEW).with_total(total))
+}
+
+/// What is told of those among `asked` ids that cannot be shown.
+fn part_of<'a>(call: &Call<'a>, selected: &ById, asked: usize) -> MultiStatus<'a> {
+    let ById {
+        missing, damaged, ..
+    } = selected;
+    let mut reasons = Vec::with_capacity(2);
+    if !missing.is_empty() {
+        reasons.push(format!("{} of {asked} ids name no client.", missing.len()));
+    }
+    if !damaged.is_empty() {
+        reasons.push(count_damaged(damaged.len(), "client"));
+    }
+    let error = match (missing.is_empty(), damaged.is_empty()) {
+        (true, _) => DAMAGED,
+        (false, true) => "Some of the clients could not be found.",
+        (false, false) => "Some of the clients could not be found, and stored data is damaged.",
     };
-    Ok(Answer::json(StatusCode::MULTI_STATUS, &body).with_total(total))
+    let children = missing.iter().map(|id| missing_child(id));
+    let children = children.chain(damaged.iter().map(clients::damaged_child));
+    MultiStatus::new(
+        call,
+        VIEW.child_errors,
+        error,
+        reasons.join(" "),
+        children.collect(),
+    )
+}
+
+fn missing_child(id: &str) -> Child {
+    Child {
+        model_id: id.to_owned(),
+        refusal: Refusal::new(
+            Kind::NotFound,
+            "Not found.",
+            format!("There is no client {} in this tenant.", Shown(id)),
+            "Check the id; the list without ids shows what exists.",
+        ),
+    }
 }
 
 #[derive(Serialize)]

@@ -4,15 +4,16 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 
 use crate::domain::error::{Refusal, Shown};
-use crate::domain::ids::{ClientId, SecretId};
+use crate::domain::ids::{ClientId, SecretId, TenantId};
 use crate::domain::secret::Secret;
 use crate::domain::times::Timestamp;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::members::Members;
+use crate::http::multi_status::{Child, Form, MultiStatus};
 use crate::http::views::{Text, time};
 use crate::service::command::{Command, NewSecret, Outcome, SecretUpdate};
-use crate::service::decide::secret_of;
+use crate::service::decide::{damaged_secret, secret_of};
 use crate::tokens::secret::PlainSecret;
 
 #[derive(Serialize)]
@@ -44,17 +45,38 @@ fn path(call: &Call<'_>, client: &ClientId) -> Result<String, Refusal> {
 }
 
 pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
+    list_of(call, Form::V1, super::clients::path, |secret| {
+        view(secret, None)
+    })
+}
+
+/// The secrets of the client of the path, as a generation shows them. `clients` gives the path of
+/// its clients. Damaged ones are told of on every page; the pages are of those that are whole.
+pub fn list_of<'c, V: Serialize>(
+    call: &'c Call<'_>,
+    form: Form,
+    clients: fn(TenantId) -> String,
+    view: impl Fn(&'c Secret) -> V,
+) -> Result<Answer, Refusal> {
     let page = call.query.page()?;
     let record = call.client()?;
-    let path = path(call, &record.client.id)?;
-    let revision = call.tenant()?.revision();
-    call.list(
-        page,
-        &record.secrets.secrets,
-        revision,
-        || path,
-        |secret| view(secret, None),
-    )
+    let (id, set) = (&record.client.id, &record.secrets);
+    let tenant = call.tenant()?;
+    let path = || format!("{}/{id}/Secrets", clients(tenant.tenant().id));
+    if set.damaged.is_empty() {
+        return call.list(page, &set.secrets, tenant.revision(), path, view);
+    }
+    let children = set.damaged.iter().map(|secret| Child {
+        model_id: id.to_string(),
+        refusal: damaged_secret(id, *secret),
+    });
+    let partial = MultiStatus::of_damaged(call, form, "secret", children.collect());
+    let whole = set.secrets.len();
+    let views: Vec<V> = set.secrets[page.range(whole)].iter().map(view).collect();
+    Ok(partial
+        .answer(&views)
+        .with_total(set.len())
+        .with_next(call.next(page, whole, path)))
 }
 
 /// The secret of the path.

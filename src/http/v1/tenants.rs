@@ -11,8 +11,10 @@ use crate::domain::times::Timestamp;
 use crate::http::answer::Answer;
 use crate::http::call::Call;
 use crate::http::members::Members;
+use crate::http::multi_status::{Child, Form, MultiStatus};
 use crate::http::views::Text;
 use crate::service::command::{Command, NewTenant, Outcome};
+use crate::service::decide::damaged_tenant;
 
 /// The platform's number for a tenant in use.
 const ACTIVE: u8 = 1;
@@ -44,8 +46,11 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     let page = call.query.page()?;
     let registry = call.service.directory.registry();
     let total = registry.tenants().len();
+    let damaged = registry.damaged();
     let tag = call.etag(registry.revision());
-    if let Some(answer) = call.not_modified(&tag) {
+    if damaged.is_empty()
+        && let Some(answer) = call.not_modified(&tag)
+    {
         return Ok(answer.with_total(total));
     }
     let tenants: Vec<_> = registry
@@ -53,9 +58,18 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
         .slice(page.range(total))
         .map(|tenant| view(tenant))
         .collect();
-    Ok(Answer::json(StatusCode::OK, &tenants)
-        .with_total(total)
-        .with_etag(&tag)
+    let answer = match damaged.is_empty() {
+        true => Answer::json(StatusCode::OK, &tenants).with_etag(&tag),
+        false => {
+            let children = damaged.iter().map(|id| Child {
+                model_id: id.to_string(),
+                refusal: damaged_tenant(*id),
+            });
+            MultiStatus::of_damaged(call, Form::V1, "tenant", children.collect()).answer(&tenants)
+        }
+    };
+    Ok(answer
+        .with_total(total + damaged.len())
         .with_next(call.next(page, total, || PATH.into())))
 }
 

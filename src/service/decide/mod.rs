@@ -10,7 +10,7 @@ mod roles;
 mod secrets;
 mod tenants;
 
-pub use secrets::secret_of;
+pub use secrets::{damaged_secret, secret_of};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -274,8 +274,13 @@ pub fn client_of<'a>(
 }
 
 /// The refusal for a client that cannot be believed.
-fn damaged_client(id: &ClientId) -> Refusal {
+pub fn damaged_client(id: &ClientId) -> Refusal {
     damaged(format_args!("Client '{id}'"))
+}
+
+/// The refusal for a tenant that cannot be believed.
+pub fn damaged_tenant(id: TenantId) -> Refusal {
+    damaged(format_args!("Tenant {id}"))
 }
 
 /// The refusal for a client that does not exist.

@@ -9,6 +9,7 @@ use crate::domain::ids::{RoleId, TenantId};
 use crate::domain::role::Role;
 use crate::domain::text::{Description, Name};
 use crate::service::command::Outcome;
+use crate::service::failures::damaged;
 use crate::service::roles::no_role;
 use crate::store::batch::Change;
 
@@ -81,6 +82,13 @@ impl Case<'_> {
                 format!("{clients} the role '{}'.", role.name),
                 "Take it from them first; GET …/Roles/{roleId}/ClientCredentialClients lists them.",
             ));
+        }
+        // What a damaged client holds cannot be known.
+        if let Some(client) = snapshot.damaged().first() {
+            return Err(damaged(format_args!(
+                "Client '{client}', which may hold the role '{}',",
+                role.name
+            )));
         }
         Ok(Decision {
             changes: vec![Change::DeleteRole {

@@ -193,13 +193,18 @@ fn agree(expires: bool, expiration: Option<Timestamp>) -> Result<Option<Timestam
 pub fn secret_of(record: &ClientRecord, id: SecretId) -> Result<&Secret, Refusal> {
     let client = &record.client.id;
     if record.secrets.damaged.contains(&id) {
-        return Err(Refusal {
-            resolution: "Delete this secret, and add another one in its place.".to_owned(),
-            ..damaged(format_args!("Secret {id} of client '{client}'"))
-        });
+        return Err(damaged_secret(client, id));
     }
     let found = record.secrets.get(id);
     found.ok_or_else(|| no_secret(client, id))
+}
+
+/// The refusal for a secret that cannot be believed.
+pub fn damaged_secret(client: &ClientId, id: SecretId) -> Refusal {
+    Refusal {
+        resolution: "Delete this secret, and add another one in its place.".to_owned(),
+        ..damaged(format_args!("Secret {id} of client '{client}'"))
+    }
 }
 
 /// The refusal for a secret that does not exist.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Case, Decision};
+use super::{Case, Decision, damaged_client, damaged_tenant};
 use crate::domain::client::{Client, ClientRecord, RoleIds, Tags, TokenLifetime};
 use crate::domain::error::{Kind, Refusal};
 use crate::domain::ids::{RoleId, TenantId};
@@ -20,6 +20,9 @@ impl Case<'_> {
             .id
             .unwrap_or_else(|| TenantId::from_uuid(self.given.random.uuid()));
         let registry = &self.world.registry;
+        if registry.is_damaged(id) {
+            return Err(damaged_tenant(id));
+        }
         if registry.active(id).is_some() || registry.is_deleting(id) {
             let reason = match registry.is_deleting(id) {
                 true => format!("Tenant {id} is still being deleted."),
@@ -108,7 +111,12 @@ impl Case<'_> {
 
     /// Flips the tenant's state, which ends every right in it at once; the writer sweeps behind.
     pub(super) fn delete_tenant(&self, id: TenantId) -> Result<Decision, Refusal> {
-        let current = self.tenant(id)?.tenant();
+        let snapshot = self.tenant(id)?;
+        let current = snapshot.tenant();
+        // What belongs to a damaged client cannot be known, so it could not be swept.
+        if let Some(client) = snapshot.damaged().first() {
+            return Err(damaged_client(client));
+        }
         self.somebody_stays_in_charge_without(id)?;
         let tenant = Arc::new(Tenant {
             state: TenantState::Deleting,
