@@ -45,6 +45,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
             "src/system",
             "src/http/discovery.rs",
             "src/store/sled",
+            "src/store/archive",
         ],
     ),
 ];
