@@ -18,9 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "http",
         &["domain", "json", "system", "tokens", "directory", "service"],
     ),
+    ("control", &["domain", "store", "service", "tokens"]),
     (
         "cli",
         &[
+            "control",
             "domain",
             "system",
             "tokens",

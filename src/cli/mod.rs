@@ -2,8 +2,14 @@
 //!
 //! `serve` also is what tests start the service with, so that they run what people run.
 
+mod archive_file;
+mod backup;
 mod check;
+mod export;
+mod reach;
+mod restore;
 pub mod serve;
+mod transfer;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -24,9 +30,18 @@ pub struct CommandLine {
 enum Command {
     /// Run the service. Creates and sets up the data directory at the first start.
     Serve(serve::Arguments),
-    /// Read every row of a stopped service's store and compare rows, indexes and counters.
-    /// Changes nothing. Exits with 1 and a list if anything is wrong.
+    /// Read every row of the store, of a running or a stopped service, and compare rows, indexes
+    /// and counters. Changes nothing. Exits with 1 and a list if anything is wrong.
     Check(check::Arguments),
+    /// Write everything that the store holds to a file, from which `restore` makes a store. Changes
+    /// nothing in the store; a running service goes on meanwhile.
+    Backup(backup::Arguments),
+    /// Make a store of a backup, in a directory that is empty or absent. Writes nothing before the
+    /// whole file was read and found whole. Tokens of before are refused afterwards.
+    Restore(restore::Arguments),
+    /// Write a tenant, or all of them, to a file for `import` into another store: secrets as salted
+    /// hashes alone. Changes nothing in the store; a running service goes on meanwhile.
+    Export(export::Arguments),
     /// Print the version.
     Version,
 }
@@ -55,6 +70,9 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Version => {
             say(&concat!("credenza ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

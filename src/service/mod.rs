@@ -4,6 +4,7 @@
 //! are commands that the writer decides with `decide`, makes durable, and publishes.
 
 pub mod admission;
+pub mod archive;
 pub mod bootstrap;
 pub mod built_in_roles;
 pub mod clients;

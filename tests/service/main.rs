@@ -4,12 +4,14 @@
 mod harness;
 
 mod access;
+mod backup;
 mod bad_input;
 mod check_command;
 mod clients;
 mod command_line;
 mod concurrency;
 mod conditional;
+mod control;
 mod discovery;
 mod first_start;
 mod first_start_kill;
@@ -23,6 +25,7 @@ mod protocol;
 mod resource_bytes;
 mod resource_side;
 mod restart;
+mod restore;
 mod rights;
 mod roles;
 mod secrets;

@@ -1,6 +1,7 @@
 //! `credenza serve`: runs the service until a signal ends it.
 
 mod arguments;
+mod background;
 mod first_start;
 mod running;
 mod settings;
@@ -8,7 +9,7 @@ mod settings;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
-pub use running::{Running, StartError, start};
+pub use running::{Running, StartError, key_path, start};
 pub use settings::{Base, BootstrapSettings, DataSet, Settings};
 
 use super::{fail, tell};

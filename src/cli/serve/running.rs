@@ -13,14 +13,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::ServerHandle;
 use arc_swap::ArcSwapOption;
+use uuid::Uuid;
 
+use super::background::Background;
 use super::first_start;
 use super::settings::{DataSet, Settings};
+use crate::cli::restore::refuse_unfinished;
 use crate::domain::error::Refusal;
 use crate::domain::ids::Epoch;
 use crate::domain::ports::Random;
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
+use crate::service::archive::Source;
 use crate::service::{self, Service};
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Opened, SledStore};
@@ -60,6 +64,7 @@ pub struct Running {
     address: SocketAddr,
     server: ServerHandle,
     site: Arc<Site>,
+    background: Background,
 }
 
 /// A store, and whether it waits to be set up.
@@ -68,6 +73,8 @@ struct Opening {
     /// The same store, where its first start has to be ended with a marker.
     fresh: Fresh,
     key: SigningKey,
+    /// The id of a store on disk.
+    id: Option<Uuid>,
 }
 
 enum Fresh {
@@ -95,15 +102,19 @@ pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, S
     });
     let server =
         crate::http::serve(site.clone(), listener, settings.workers).map_err(cannot_listen)?;
-    let running = Running {
+    let mut running = Running {
         address,
         server: server.handle(),
         site,
+        background: Background::default(),
     };
     actix_web::rt::spawn(server);
 
     match running.open(settings, &base, started, out).await {
-        Ok(()) => Ok(running),
+        Ok(background) => {
+            running.background = background;
+            Ok(running)
+        }
         Err(error) => {
             running.server.stop(false).await;
             Err(error)
@@ -128,14 +139,19 @@ impl Running {
         base: &str,
         started: std::time::Instant,
         out: &mut dyn Write,
-    ) -> Result<(), StartError> {
-        let Opening { store, fresh, key } = open_store(&settings).await?;
+    ) -> Result<Background, StartError> {
+        let Opening {
+            store,
+            fresh,
+            key,
+            id,
+        } = open_store(&settings).await?;
         let keys = Arc::new(KeySet::new(key, Vec::new()));
         let issuer = format!("{base}/identity");
         let documents = Documents::new(&issuer, &keys);
         let (clock, random) = (settings.clock.clone(), settings.random.clone());
         let service = Service::start(service::Parts {
-            store,
+            store: store.clone(),
             issuer: Issuer::new(
                 issuer.clone(),
                 settings.audience.clone(),
@@ -144,7 +160,7 @@ impl Running {
                 random.clone(),
             ),
             verifier: Verifier::new(issuer, settings.audience.clone(), keys),
-            clock,
+            clock: clock.clone(),
             random: random.clone(),
             limits: settings.limits,
             directory_bytes: settings.directory_bytes(),
@@ -165,16 +181,30 @@ impl Running {
         if data_set != DataSet::Plain {
             first_start::load_demo(&service, started).await?;
         }
+        let background = match (&settings.data, id) {
+            (Some(data), Some(id)) => {
+                let source = Source {
+                    store,
+                    directory: Some(service.directory.clone()),
+                    clock,
+                    id,
+                };
+                Background::start(data, source, &*random)
+            }
+            _ => Background::default(),
+        };
         self.site
             .open
             .store(Some(Arc::new(Open { service, documents })));
-        Ok(())
+        Ok(background)
     }
 
     /// Finishes what is in flight, flushes, closes the store and lets its directory go.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.site.stopping.store(true, Ordering::Relaxed);
         self.server.stop(true).await;
+        let background = self.background;
+        let _ = tokio::task::spawn_blocking(move || background.stop()).await;
         // Taken out, so that the store is let go with the last word of the writer.
         match self.site.open.swap(None) {
             Some(open) => open.service.stop().await,
@@ -193,6 +223,7 @@ async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
             store,
             fresh: Fresh::InMemory,
             key,
+            id: None,
         });
     };
     let random = settings.random.clone();
@@ -203,11 +234,12 @@ async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
 }
 
 /// The file of the signing key, in the data directory and outside the store.
-fn key_path(directory: &Path) -> PathBuf {
+pub fn key_path(directory: &Path) -> PathBuf {
     directory.join("signing-key.pem")
 }
 
 fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, StartError> {
+    refuse_unfinished(directory).map_err(StartError)?;
     let opened = SledStore::open(directory, random)?;
     if matches!(opened, Opened::Existing(_)) && !key_path(directory).exists() {
         log::warn!(
@@ -219,6 +251,7 @@ fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, Star
         .map_err(|error| StartError(error.to_string()))?;
     Ok(match opened {
         Opened::Existing(store) => Opening {
+            id: Some(store.identity().store),
             store: Arc::new(store),
             fresh: Fresh::No,
             key,
@@ -227,6 +260,7 @@ fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, Star
             let store = Arc::new(store);
             Opening {
                 store: store.clone(),
+                id: Some(store.identity().store),
                 fresh: Fresh::OnDisk(store),
                 key,
             }

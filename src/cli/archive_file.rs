@@ -1,0 +1,115 @@
+//! A file that appears under its name whole and durable, or not at all.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// An archive that is being written beside its place. Dropped before it is finished, it is removed.
+pub struct ArchiveFile {
+    file: File,
+    partial: PathBuf,
+    path: PathBuf,
+    finished: bool,
+}
+
+/// Behind the name of a file that is not whole.
+pub const PARTIAL: &str = ".partial";
+
+impl ArchiveFile {
+    /// Begins a file for its owner alone, and refuses to write over one. What a command that was
+    /// killed left behind goes; what another one is writing stays.
+    pub fn create(path: &Path) -> Result<Self, String> {
+        refuse_existing(path)?;
+        let mut name = path.as_os_str().to_owned();
+        name.push(PARTIAL);
+        let partial = PathBuf::from(name);
+        let cannot = |error: io::Error| format!("cannot write {}: {error}", partial.display());
+        remove_abandoned(&partial)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&partial).map_err(cannot)?;
+        // Tells another command that this one is at work; where there are no locks, it goes without.
+        let _ = file.try_lock();
+        Ok(Self {
+            file,
+            partial,
+            path: path.to_owned(),
+            finished: false,
+        })
+    }
+
+    /// Makes it durable and gives it its name.
+    pub fn finish(mut self) -> Result<(), String> {
+        let path = &self.path;
+        let cannot = |error: io::Error| format!("cannot write {}: {error}", path.display());
+        self.file.sync_all().map_err(cannot)?;
+        refuse_existing(path)?;
+        fs::rename(&self.partial, path).map_err(cannot)?;
+        self.finished = true;
+        sync_directory_of(path).map_err(cannot)
+    }
+}
+
+impl Write for ArchiveFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for ArchiveFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
+}
+
+fn refuse_existing(path: &Path) -> Result<(), String> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        Ok(_) => Err(format!(
+            "{} is there already: name a file that is not, or remove it first",
+            path.display()
+        )),
+    }
+}
+
+/// Removes a file that nobody is writing any more.
+pub fn remove_abandoned(partial: &Path) -> Result<(), String> {
+    let cannot = |error: io::Error| format!("cannot replace {}: {error}", partial.display());
+    match File::open(partial) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot(error)),
+        Ok(file) => {
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                return Err(format!(
+                    "another command is writing {}: wait for it, or name another file",
+                    partial.display()
+                ));
+            }
+        }
+    }
+    match fs::remove_file(partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a file's name durable. Only Unix can open a directory as a file.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    match cfg!(unix) {
+        true => File::open(directory)?.sync_all(),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,48 @@
+//! What runs beside HTTP and the writer while the service runs: the control socket.
+
+use std::path::Path;
+
+use super::key_path;
+use crate::control::Context;
+#[cfg(unix)]
+use crate::control::Server;
+use crate::domain::ports::Random;
+use crate::service::archive::Source;
+
+/// What has to be stopped before the store is closed.
+#[derive(Default)]
+pub struct Background {
+    #[cfg(unix)]
+    control: Option<Server>,
+}
+
+impl Background {
+    /// Starts it. That the socket cannot be had is no reason not to serve: the log says so.
+    pub fn start(data: &Path, source: Source, random: &dyn Random) -> Self {
+        let context = Context {
+            source,
+            key_path: key_path(data),
+        };
+        Self {
+            #[cfg(unix)]
+            control: match Server::start(data, context, random) {
+                Ok(server) => Some(server),
+                Err(error) => {
+                    log::warn!(
+                        "no control socket, so that commands must wait for the service to stop: \
+                         {error}"
+                    );
+                    None
+                }
+            },
+        }
+    }
+
+    /// Ends it. Blocks until nothing of it uses the store.
+    pub fn stop(self) {
+        #[cfg(unix)]
+        if let Some(control) = self.control {
+            control.stop();
+        }
+    }
+}
