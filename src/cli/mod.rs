@@ -6,7 +6,9 @@ mod archive_file;
 mod backup;
 mod check;
 mod export;
+mod offline;
 mod reach;
+mod recover;
 mod restore;
 pub mod serve;
 mod transfer;
@@ -42,6 +44,9 @@ enum Command {
     /// Write a tenant, or all of them, to a file for `import` into another store: secrets as salted
     /// hashes alone. Changes nothing in the store; a running service goes on meanwhile.
     Export(export::Arguments),
+    /// Create a new client with Cluster Operator in the store of a stopped service, for when every
+    /// operator is locked out, and print its secret once.
+    Recover(recover::Arguments),
     /// Print the version.
     Version,
 }
@@ -72,6 +77,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Version => {
             say(&concat!("credenza ", env!("CARGO_PKG_VERSION")));

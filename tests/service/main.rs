@@ -22,6 +22,7 @@ mod matrix;
 mod operators;
 mod preview;
 mod protocol;
+mod recover;
 mod resource_bytes;
 mod resource_side;
 mod restart;
