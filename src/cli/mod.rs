@@ -6,6 +6,7 @@ mod archive_file;
 mod backup;
 mod check;
 mod export;
+mod import;
 mod offline;
 mod reach;
 mod recover;
@@ -44,6 +45,9 @@ enum Command {
     /// Write a tenant, or all of them, to a file for `import` into another store: secrets as salted
     /// hashes alone. Changes nothing in the store; a running service goes on meanwhile.
     Export(export::Arguments),
+    /// Create what an export, or a backup, holds: in the store of a running or a stopped service.
+    /// Changes and deletes nothing that is there; what is there and differs stops it.
+    Import(import::Arguments),
     /// Create a new client with Cluster Operator in the store of a stopped service, for when every
     /// operator is locked out, and print its secret once.
     Recover(recover::Arguments),
@@ -77,6 +81,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Version => {

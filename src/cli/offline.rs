@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::reach;
 use crate::service::decide::Limits;
 use crate::service::{Parts, Service};
+use crate::store::sled::SledStore;
 use crate::system::clock::SystemClock;
 use crate::system::machine::available_memory;
 use crate::system::random::SystemRandom;
@@ -15,9 +16,10 @@ use crate::tokens::key::{KeySet, SigningKey};
 use crate::tokens::verify::Verifier;
 
 /// Starts one on a store that was set up; refused while another process has it open. To be ended
-/// with [`Service::stop`].
-pub async fn start(data: &Path, limits: Limits) -> Result<Service, String> {
+/// with [`Service::stop`]. Also gives the store itself.
+pub async fn start(data: &Path, limits: Limits) -> Result<(Service, Arc<SledStore>), String> {
     let store = reach::open(data).map_err(|error| error.to_string())?;
+    let store = Arc::new(store);
     // It issues no token and verifies none.
     let key = SigningKey::generate().map_err(|error| error.to_string())?;
     let keys = Arc::new(KeySet::new(key, Vec::new()));
@@ -30,7 +32,7 @@ pub async fn start(data: &Path, limits: Limits) -> Result<Service, String> {
         random.clone(),
     );
     let parts = Parts {
-        store: Arc::new(store),
+        store: store.clone(),
         issuer,
         verifier: Verifier::new(String::new(), String::new(), keys),
         clock,
@@ -38,7 +40,6 @@ pub async fn start(data: &Path, limits: Limits) -> Result<Service, String> {
         limits,
         directory_bytes: usize::try_from(available_memory() / 4).unwrap_or(usize::MAX),
     };
-    Service::start(parts)
-        .await
-        .map_err(|error| error.to_string())
+    let service = Service::start(parts).await;
+    Ok((service.map_err(|error| error.to_string())?, store))
 }

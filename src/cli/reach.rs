@@ -1,6 +1,7 @@
 //! How a command reaches the store: over the socket of the service that has it open, or by opening
 //! it. What is done is the same.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use crate::control::{self, Answer, Context, Output, Request};
 use crate::service::archive::Source;
 use crate::store::StoreError;
 use crate::store::sled::{Opened, SledStore};
-use crate::system::clock::SystemClock;
+use crate::system::clock::{SystemClock, monotonic_now};
 use crate::system::random::SystemRandom;
 
-/// Has a request done, wherever the store is. Never creates a store.
+/// Has a request done that only reads, wherever the store is. Never creates a store.
 pub fn perform(data: &Path, request: &Request, output: &mut dyn Output) -> Result<Answer, String> {
     #[cfg(unix)]
     if let Some(connection) = control::connect(data)? {
-        return connection.perform(request, output);
+        return connection.perform(request, &mut io::empty(), output);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -34,8 +35,10 @@ pub fn perform(data: &Path, request: &Request, output: &mut dyn Output) -> Resul
                 id,
             },
             key_path: key_path(data),
+            service: None,
+            now: monotonic_now,
         };
-        control::perform(&context, request, output).await
+        control::perform(&context, request, &mut io::empty(), output).await
     })
 }
 

@@ -47,7 +47,7 @@ async fn recover(arguments: &Arguments) -> Result<(), String> {
         clients_per_tenant: usize::MAX,
         ..Limits::default()
     };
-    let service = offline::start(&arguments.data.data, limits).await?;
+    let (service, _) = offline::start(&arguments.data.data, limits).await?;
     let deadline = monotonic_now() + PATIENCE;
     let recovered = service.recover(arguments.tenant, deadline).await;
     let stopped = service.stop().await;

@@ -1,6 +1,7 @@
 //! A command's end of the socket.
 
-use std::io::{self, BufReader, ErrorKind, Write as _};
+use std::io::{self, BufReader, ErrorKind, Read, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -35,17 +36,42 @@ pub fn connect(data: &Path) -> Result<Option<Connection>, String> {
 }
 
 impl Connection {
-    /// Has a request done. Data and progress go to `output` as they come.
-    pub fn perform(mut self, request: &Request, output: &mut dyn Output) -> Result<Answer, String> {
+    /// Has a request done. What it takes as data comes from `input`; data and progress go to
+    /// `output` as they come.
+    pub fn perform(
+        mut self,
+        request: &Request,
+        input: &mut (dyn Read + Send),
+        output: &mut dyn Output,
+    ) -> Result<Answer, String> {
         let mut line = serde_json::to_vec(request).map_err(|error| error.to_string())?;
         line.push(b'\n');
         // Why it was refused, if it was, is still to be read.
         let _ = self.0.write_all(&line);
-        receive(&mut BufReader::new(&self.0), output)
+        let sending = &self.0;
+        std::thread::scope(|scope| {
+            // Beside the reading: else both ends could wait for the other to read.
+            scope.spawn(move || send(sending, input));
+            let answer = receive(&mut BufReader::new(&self.0), output);
+            let _ = self.0.shutdown(Shutdown::Both);
+            answer
+        })
     }
 }
 
-fn receive(input: &mut impl io::Read, output: &mut dyn Output) -> Result<Answer, String> {
+/// Sends what a request takes as data. An error is no business of the sender: it shows in what the
+/// service answers.
+fn send(mut stream: &UnixStream, input: &mut dyn Read) -> io::Result<()> {
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        match input.read(&mut chunk)? {
+            0 => return frames::write(&mut stream, Kind::Done, b""),
+            length => frames::write(&mut stream, Kind::Data, &chunk[..length])?,
+        }
+    }
+}
+
+fn receive(input: &mut impl Read, output: &mut dyn Output) -> Result<Answer, String> {
     let broken = |error: io::Error| format!("the service ended the connection: {error}");
     loop {
         let (kind, content) = frames::read(input).map_err(broken)?;

@@ -1,7 +1,7 @@
 //! The form of what goes over the socket behind the line of the request: frames of one byte for the
 //! kind, four for the length (big-endian), and the content.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// The longest content of a frame.
 const LONGEST: u32 = 1 << 20;
@@ -62,6 +62,54 @@ pub fn read(input: &mut impl Read) -> io::Result<(Kind, Vec<u8>)> {
     }
 }
 
+/// The data of a client, as one stream that ends where the client says.
+pub struct DataReader<R> {
+    input: R,
+    chunk: Vec<u8>,
+    start: usize,
+    ended: bool,
+}
+
+impl<R: Read> DataReader<R> {
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            chunk: Vec::new(),
+            start: 0,
+            ended: false,
+        }
+    }
+}
+
+impl<R: Read> BufRead for DataReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.start == self.chunk.len() && !self.ended {
+            (self.chunk, self.start) = match read(&mut self.input)? {
+                (Kind::Data, content) => (content, 0),
+                (Kind::Done, _) => {
+                    self.ended = true;
+                    (Vec::new(), 0)
+                }
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            };
+        }
+        Ok(&self.chunk[self.start..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.start = (self.start + amount).min(self.chunk.len());
+    }
+}
+
+impl<R: Read> Read for DataReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut available = self.fill_buf()?;
+        let read = available.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +128,21 @@ mod tests {
         assert!(read(&mut input).is_err());
         assert!(read(&mut &b"d\xff\xff\xff\xff"[..]).is_err());
         assert!(read(&mut &b"GET / HTTP/1.1\r\n"[..]).is_err());
+    }
+
+    #[test]
+    fn data_ends_where_the_client_says_and_nowhere_else() {
+        let mut bytes = Vec::new();
+        for part in [&b"one "[..], b"", b"two"] {
+            write(&mut bytes, Kind::Data, part).unwrap();
+        }
+        let cut = bytes.clone();
+        write(&mut bytes, Kind::Done, b"").unwrap();
+        let mut text = String::new();
+        DataReader::new(&bytes[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "one two");
+        assert!(DataReader::new(&cut[..]).read_to_string(&mut text).is_err());
     }
 }

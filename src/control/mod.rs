@@ -23,10 +23,13 @@ pub use work::perform;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::TenantId;
+use crate::service::Service;
 use crate::service::archive::{Progress, Source};
 
 /// What can be asked for: one line of JSON on the socket.
@@ -39,6 +42,8 @@ pub enum Request {
     Backup { with_key: bool },
     /// Gives an archive of a tenant, or of all, as data.
     Export { tenant: Option<String> },
+    /// Takes an archive as data, and creates what it has of a tenant, or of all.
+    Import { tenant: Option<String> },
 }
 
 /// How a request ended.
@@ -55,6 +60,12 @@ pub enum Answer {
         /// The time that changes after it are not in the archive.
         taken: String,
     },
+    Imported {
+        tenants: u64,
+        clients: u64,
+        created: u64,
+        there: u64,
+    },
 }
 
 /// Where data and progress go. An error ends the work: nobody wants it any more.
@@ -68,6 +79,10 @@ pub struct Context {
     pub source: Source,
     /// The file of the signing key.
     pub key_path: PathBuf,
+    /// What writes; a command that only reads has none.
+    pub service: Option<Arc<Service>>,
+    /// The monotonic clock.
+    pub now: fn() -> Instant,
 }
 
 /// A tenant's id as it was asked for.

@@ -2,7 +2,7 @@
 //! request of it keeps HTTP or the writer waiting.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 
-use super::frames::{self, Kind};
+use super::frames::{self, DataReader, Kind};
 use super::place::Place;
 use super::{Answer, Context, Output, Request, perform};
 use crate::domain::ports::Random;
@@ -172,7 +172,7 @@ fn serve(context: &Context, stream: UnixStream) -> io::Result<()> {
     let outcome = match serde_json::from_slice::<Request>(&line) {
         Ok(request) => {
             log::info!("control socket: {request:?}");
-            work(context, &request, &mut output)?
+            work(context, &request, &mut DataReader::new(input), &mut output)?
         }
         Err(_) => Err(
             "the service does not know this request: the command and the service must be of \
@@ -192,10 +192,11 @@ fn serve(context: &Context, stream: UnixStream) -> io::Result<()> {
 fn work(
     context: &Context,
     request: &Request,
+    input: &mut dyn BufRead,
     output: &mut Frames,
 ) -> io::Result<Result<Answer, String>> {
     let runtime = executor()?;
-    let outcome = runtime.block_on(perform(context, request, output));
+    let outcome = runtime.block_on(perform(context, request, input, output));
     // What reads the store aside may go on for a moment; nobody waits for it.
     runtime.shutdown_background();
     Ok(outcome)

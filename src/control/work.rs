@@ -2,11 +2,12 @@
 //! that speaks over the socket.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use super::{Answer, Context, Output, Request, tenant_id};
 use crate::service::archive::{self, Progress, Wanted};
+use crate::service::import::import;
 use crate::store::archive::Kind;
 use crate::tokens::key_file;
 
@@ -14,10 +15,11 @@ use crate::tokens::key_file;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Does what was asked for. May block the thread that runs it: never called on one that answers
-/// HTTP or that writes.
+/// HTTP or that writes. `input` is what the request takes as data.
 pub async fn perform(
     context: &Context,
     request: &Request,
+    input: &mut dyn BufRead,
     output: &mut dyn Output,
 ) -> Result<Answer, String> {
     match request {
@@ -41,6 +43,20 @@ pub async fn perform(
                 key: None,
             };
             take(context, wanted, output).await
+        }
+        Request::Import { tenant } => {
+            let tenant = tenant_id(tenant.as_deref())?;
+            let Some(service) = &context.service else {
+                return Err("nothing can be written here".to_owned());
+            };
+            let mut progress = |progress| output.progress(progress);
+            let imported = import(service, input, tenant, context.now, &mut progress).await?;
+            Ok(Answer::Imported {
+                tenants: imported.tenants,
+                clients: imported.clients,
+                created: imported.created,
+                there: imported.there,
+            })
         }
     }
 }

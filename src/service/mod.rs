@@ -11,6 +11,7 @@ pub mod clients;
 pub mod command;
 pub mod decide;
 pub mod demo;
+pub mod import;
 pub mod recover;
 pub mod roles;
 pub mod tokens;

@@ -36,3 +36,4 @@ mod token_content;
 mod token_endpoint;
 mod token_life;
 mod token_requests;
+mod transfer;

@@ -11,7 +11,7 @@ use crate::harness::{Caller, OPERATOR, OPERATOR_SECRET, Server, TENANT};
 const CLIENTS: &str = "/ClientCredentialClients";
 
 /// A service with some things in it, and a place for its backup.
-fn plant() -> (Server, PathBuf) {
+pub fn plant() -> (Server, PathBuf) {
     let server = Server::start();
     let operator = server.operator();
     let tenant = server.new_tenant("Second \"plant\"");
@@ -39,7 +39,7 @@ fn plant() -> (Server, PathBuf) {
 }
 
 /// Everything that people can read of a service.
-fn seen(operator: &Caller) -> Vec<serde_json::Value> {
+pub fn seen(operator: &Caller) -> Vec<serde_json::Value> {
     let tenants = operator.get("/api/v1/Tenants").expect(200).json();
     let mut seen = vec![tenants.clone()];
     for tenant in tenants.as_array().unwrap() {

@@ -1,13 +1,16 @@
 //! What runs beside HTTP and the writer while the service runs: the control socket.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::key_path;
 use crate::control::Context;
 #[cfg(unix)]
 use crate::control::Server;
 use crate::domain::ports::Random;
+use crate::service::Service;
 use crate::service::archive::Source;
+use crate::system::clock::monotonic_now;
 
 /// What has to be stopped before the store is closed.
 #[derive(Default)]
@@ -18,10 +21,12 @@ pub struct Background {
 
 impl Background {
     /// Starts it. That the socket cannot be had is no reason not to serve: the log says so.
-    pub fn start(data: &Path, source: Source, random: &dyn Random) -> Self {
+    pub fn start(data: &Path, service: Arc<Service>, source: Source, random: &dyn Random) -> Self {
         let context = Context {
             source,
             key_path: key_path(data),
+            service: Some(service),
+            now: monotonic_now,
         };
         Self {
             #[cfg(unix)]

@@ -189,7 +189,7 @@ impl Running {
                     clock,
                     id,
                 };
-                Background::start(data, source, &*random)
+                Background::start(data, service.clone(), source, &*random)
             }
             _ => Background::default(),
         };

@@ -41,15 +41,7 @@ impl Case<'_> {
                 "Choose another Id, or leave it out to get a random one.",
             ));
         }
-        let most = self.world.limits.clients_per_tenant;
-        if snapshot.clients().len() >= most {
-            return Err(Refusal::new(
-                Kind::LimitExceeded,
-                "Client limit exceeded.",
-                format!("This tenant has {} clients.", snapshot.clients().len()),
-                format!("A tenant holds at most {most} clients; delete one first."),
-            ));
-        }
+        self.has_room_for_a_client(snapshot)?;
 
         let client = Client {
             name: new.name.unwrap_or_else(|| Name::from_stored(id.as_str())),
@@ -78,6 +70,19 @@ impl Case<'_> {
             }],
             outcome: Outcome::ClientCreated { record, value },
         })
+    }
+
+    pub(super) fn has_room_for_a_client(&self, snapshot: &TenantSnapshot) -> Result<(), Refusal> {
+        let most = self.world.limits.clients_per_tenant;
+        if snapshot.clients().len() < most {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Kind::LimitExceeded,
+            "Client limit exceeded.",
+            format!("This tenant has {} clients.", snapshot.clients().len()),
+            format!("A tenant holds at most {most} clients; delete one first."),
+        ))
     }
 
     /// The secrets of a client that is being created: none, and a salt of its own.
@@ -205,7 +210,7 @@ fn member_role(snapshot: &TenantSnapshot) -> Result<crate::domain::ids::RoleId, 
 }
 
 /// Each role must be one of the tenant's or a cluster role, and Member must be among them.
-fn roles_exist(snapshot: &TenantSnapshot, role_ids: &RoleIds) -> Result<(), Refusal> {
+pub(super) fn roles_exist(snapshot: &TenantSnapshot, role_ids: &RoleIds) -> Result<(), Refusal> {
     let unknown = role_ids
         .iter()
         .find(|id| ClusterRole::of(**id).is_none() && snapshot.role(id).is_none());

@@ -7,6 +7,7 @@
 //! `lines` is the form of each line, `writer` and `reader` stream them, holding one line at a time,
 //! and `restore` makes a store of them.
 
+mod fingerprint;
 mod lines;
 mod reader;
 pub mod restore;
@@ -15,6 +16,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use fingerprint::Fingerprint;
 pub use lines::{canonical_client, canonical_role, canonical_tenant};
 pub use reader::{ArchiveReader, Item, read_header};
 pub use writer::ArchiveWriter;
