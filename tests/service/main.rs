@@ -29,6 +29,7 @@ mod restart;
 mod restore;
 mod rights;
 mod roles;
+mod scheduled_backups;
 mod secrets;
 mod statuses;
 mod tenants;

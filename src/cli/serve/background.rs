@@ -1,9 +1,11 @@
-//! What runs beside HTTP and the writer while the service runs: the control socket.
+//! What runs beside HTTP and the writer while the service runs: the control socket, and backups on a schedule.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::key_path;
+use super::schedule::{Schedule, Scheduled};
 use crate::control::Context;
 #[cfg(unix)]
 use crate::control::Server;
@@ -17,18 +19,29 @@ use crate::system::clock::monotonic_now;
 pub struct Background {
     #[cfg(unix)]
     control: Option<Server>,
+    backups: Option<Scheduled>,
 }
 
 impl Background {
-    /// Starts it. That the socket cannot be had is no reason not to serve: the log says so.
-    pub fn start(data: &Path, service: Arc<Service>, source: Source, random: &dyn Random) -> Self {
+    /// Starts it. That the socket cannot be had is no reason not to serve: the log says so. Without a
+    /// thread for the backups that somebody counts on there is no start.
+    pub fn start(
+        data: &Path,
+        service: Arc<Service>,
+        source: Source,
+        random: &dyn Random,
+        schedule: Option<Schedule>,
+    ) -> io::Result<Self> {
+        let scheduled = schedule.map(|schedule| Scheduled::start(schedule, source.clone()));
+        let backups = scheduled.transpose()?;
         let context = Context {
             source,
             key_path: key_path(data),
             service: Some(service),
             now: monotonic_now,
         };
-        Self {
+        Ok(Self {
+            backups,
             #[cfg(unix)]
             control: match Server::start(data, context, random) {
                 Ok(server) => Some(server),
@@ -40,7 +53,7 @@ impl Background {
                     None
                 }
             },
-        }
+        })
     }
 
     /// Ends it. Blocks until nothing of it uses the store.
@@ -48,6 +61,9 @@ impl Background {
         #[cfg(unix)]
         if let Some(control) = self.control {
             control.stop();
+        }
+        if let Some(backups) = self.backups {
+            backups.stop();
         }
     }
 }

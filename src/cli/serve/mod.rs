@@ -4,12 +4,14 @@ mod arguments;
 mod background;
 mod first_start;
 mod running;
+mod schedule;
 mod settings;
 
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
 pub use running::{Running, StartError, key_path, start};
+pub use schedule::Schedule;
 pub use settings::{Base, BootstrapSettings, DataSet, Settings};
 
 use super::{fail, tell};

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::background::Background;
 use super::first_start;
+use super::schedule;
 use super::settings::{DataSet, Settings};
 use crate::cli::restore::refuse_unfinished;
 use crate::domain::error::Refusal;
@@ -140,6 +141,9 @@ impl Running {
         started: std::time::Instant,
         out: &mut dyn Write,
     ) -> Result<Background, StartError> {
+        if let Some(schedule) = &settings.backups {
+            schedule::prepare(&schedule.directory).map_err(StartError)?;
+        }
         let Opening {
             store,
             fresh,
@@ -189,7 +193,9 @@ impl Running {
                     clock,
                     id,
                 };
-                Background::start(data, service.clone(), source, &*random)
+                let schedule = settings.backups;
+                Background::start(data, service.clone(), source, &*random, schedule)
+                    .map_err(|error| StartError(format!("no backups can be taken: {error}")))?
             }
             _ => Background::default(),
         };

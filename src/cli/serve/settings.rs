@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Schedule;
 use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::ports::{Clock, Random};
 use crate::service::decide::Limits;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     pub data_set: DataSet,
     pub bootstrap: BootstrapSettings,
+    /// The backups that the service takes by itself.
+    pub backups: Option<Schedule>,
     /// How many threads answer; `None` is one a processor.
     pub workers: Option<usize>,
     pub clock: Arc<dyn Clock>,
