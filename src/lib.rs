@@ -18,5 +18,7 @@ pub mod service;
 pub mod store;
 // The machine: its clock, its randomness, its memory.
 pub mod system;
+// What is told of the service: the audit log.
+pub mod telemetry;
 // Secrets and tokens: values, keys, signing, verifying.
 pub mod tokens;

@@ -11,7 +11,9 @@ use credenza::domain::text::Name;
 use credenza::domain::times::Timestamp;
 use credenza::store::batch::{Batch, Change, TenantRevisions};
 use credenza::store::memory::MemoryStore;
-use credenza::store::{CommitError, Finding, Store, StoreError, StoreFuture, TenantRows};
+use credenza::store::{
+    CommitError, Finding, Store, StoreError, StoreFuture, TenantEntry, TenantRows,
+};
 use uuid::Uuid;
 
 /// A store that counts loads, and holds each back until it is told to go on.
@@ -34,7 +36,7 @@ impl Store for Watched {
         &self,
         after: Option<TenantId>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>> {
+    ) -> StoreFuture<'_, Result<Vec<TenantEntry>, StoreError>> {
         self.inner.tenants(after, limit)
     }
 
@@ -65,6 +67,10 @@ impl Store for Watched {
 
     fn commit(&self, batch: Batch) -> StoreFuture<'_, Result<(), CommitError>> {
         self.inner.commit(batch)
+    }
+
+    fn reopen(&self) -> StoreFuture<'_, Result<(), StoreError>> {
+        self.inner.reopen()
     }
 
     fn check(&self) -> StoreFuture<'_, Result<Vec<Finding>, StoreError>> {

@@ -19,12 +19,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["domain", "json", "system", "tokens", "directory", "service"],
     ),
     ("control", &["domain", "store", "service", "tokens"]),
+    ("telemetry", &["domain", "service"]),
     (
         "cli",
         &[
             "control",
             "domain",
             "system",
+            "telemetry",
             "tokens",
             "store",
             "directory",

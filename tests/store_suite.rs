@@ -2,6 +2,8 @@
 
 #[path = "store_suite/directory.rs"]
 mod directory;
+#[path = "store_suite/flips.rs"]
+mod flips;
 #[path = "store_suite/sequence.rs"]
 mod sequence;
 #[path = "store_suite/support.rs"]

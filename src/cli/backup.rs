@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let request = Request::Backup {
         with_key: arguments.with_keys,
     };
-    match transfer::archive(&arguments.data.data, &request, &arguments.to) {
+    match transfer::archive(&arguments.data, &request, &arguments.to) {
         Ok(archived) => {
             say(&format_args!(
                 "Backup of {} taken: {}.",

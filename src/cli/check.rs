@@ -14,7 +14,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    match reach::perform(&arguments.data.data, &Request::Check {}, &mut Lines) {
+    match reach::perform(&arguments.data, &Request::Check {}, &mut Lines) {
         Ok(Answer::Checked { wrong: 0 }) => {
             say(&"All rows, indexes and counters agree.");
             ExitCode::SUCCESS

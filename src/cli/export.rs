@@ -27,7 +27,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let request = Request::Export {
         tenant: arguments.tenant.clone(),
     };
-    match transfer::archive(&arguments.data.data, &request, &arguments.to) {
+    match transfer::archive(&arguments.data, &request, &arguments.to) {
         Ok(archived) => {
             say(&format_args!(
                 "Export of {} taken: {}.",

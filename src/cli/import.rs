@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::offline::{self, AuditArgument};
 use super::serve::key_path;
 use super::transfer::{self, Bar};
-use super::{DataArgument, fail, offline, say};
+use super::{DataArgument, fail, say};
 use crate::control::{self, Answer, Context, Output, Request};
 use crate::service::archive::{Progress, Source};
 use crate::service::decide::Limits;
@@ -40,6 +41,9 @@ pub struct Arguments {
         value_name = "N"
     )]
     max_clients_per_tenant: usize,
+
+    #[command(flatten)]
+    audit: AuditArgument,
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
@@ -93,9 +97,9 @@ fn perform(
     mut input: BufReader<File>,
     output: &mut dyn Output,
 ) -> Result<Answer, String> {
-    let data = &arguments.data.data;
+    let data = &arguments.data;
     #[cfg(unix)]
-    if let Some(connection) = control::connect(data)? {
+    if let Some(connection) = control::connect(&data.data)? {
         return connection.perform(request, &mut input, output);
     }
     let limits = Limits {
@@ -107,7 +111,7 @@ fn perform(
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let (service, store) = offline::start(data, limits).await?;
+        let (service, store) = offline::start(data, limits, &arguments.audit).await?;
         let service = Arc::new(service);
         let context = Context {
             source: Source {
@@ -116,7 +120,7 @@ fn perform(
                 directory: Some(service.directory.clone()),
                 clock: service.clock.clone(),
             },
-            key_path: key_path(data),
+            key_path: key_path(&data.data),
             service: Some(service.clone()),
             now: monotonic_now,
         };

@@ -5,6 +5,7 @@
 mod archive_file;
 mod backup;
 mod check;
+mod clock;
 mod export;
 mod import;
 mod offline;
@@ -16,10 +17,13 @@ mod transfer;
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::store::StoreError;
+use crate::store::sled::SledStore;
 
 /// An identity service for machines: client credentials, short-lived tokens, one binary.
 #[derive(Parser)]
@@ -51,6 +55,8 @@ enum Command {
     /// Create a new client with Cluster Operator in the store of a stopped service, for when every
     /// operator is locked out, and print its secret once.
     Recover(recover::Arguments),
+    /// Show or reset the time that the service goes on from.
+    Clock(clock::Arguments),
     /// Print the version.
     Version,
 }
@@ -66,6 +72,21 @@ struct DataArgument {
         value_name = "DIR"
     )]
     data: PathBuf,
+}
+
+impl DataArgument {
+    /// The data directory, where a store was set up in it: a command that only looks at one, or
+    /// mends it, makes none.
+    fn with_store(&self) -> Result<&Path, StoreError> {
+        restore::refuse_unfinished(&self.data).map_err(StoreError::Failed)?;
+        if SledStore::was_set_up(&self.data) {
+            return Ok(&self.data);
+        }
+        Err(StoreError::Failed(format!(
+            "there is no store in {} (it has no marker); name the data directory with --data",
+            self.data.display()
+        )))
+    }
 }
 
 /// Runs a command to its end.
@@ -84,6 +105,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Clock(arguments) => clock::run(&arguments),
         Command::Version => {
             say(&concat!("credenza ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

@@ -1,10 +1,13 @@
 //! A service without HTTP, for commands that write to the store of a stopped service: its rules, its
 //! writer, its durability.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::DataArgument;
 use super::reach;
+use super::serve::{Settings, open_audit_log};
+use crate::service::audit::Sink;
 use crate::service::decide::Limits;
 use crate::service::{Parts, Service};
 use crate::store::sled::SledStore;
@@ -15,9 +18,28 @@ use crate::tokens::jwt::Issuer;
 use crate::tokens::key::{KeySet, SigningKey};
 use crate::tokens::verify::Verifier;
 
+/// Where the changes are recorded, as those of the service are.
+#[derive(clap::Args)]
+pub struct AuditArgument {
+    /// Record every change in this file, as `serve --audit-log` does.
+    #[arg(long, env = "CREDENZA_AUDIT_LOG", value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+}
+
+impl AuditArgument {
+    fn open(&self) -> Result<Option<Box<dyn Sink>>, String> {
+        let opened = self.audit_log.as_deref().map(open_audit_log);
+        opened.transpose().map_err(|error| error.to_string())
+    }
+}
+
 /// Starts one on a store that was set up; refused while another process has it open. To be ended
 /// with [`Service::stop`]. Also gives the store itself.
-pub async fn start(data: &Path, limits: Limits) -> Result<(Service, Arc<SledStore>), String> {
+pub async fn start(
+    data: &DataArgument,
+    limits: Limits,
+    audit: &AuditArgument,
+) -> Result<(Service, Arc<SledStore>), String> {
     let store = reach::open(data).map_err(|error| error.to_string())?;
     let store = Arc::new(store);
     // It issues no token and verifies none.
@@ -38,6 +60,8 @@ pub async fn start(data: &Path, limits: Limits) -> Result<(Service, Arc<SledStor
         clock,
         random,
         limits,
+        patience: Settings::PATIENCE,
+        audit: audit.open()?,
         directory_bytes: usize::try_from(available_memory() / 4).unwrap_or(usize::MAX),
     };
     let service = Service::start(parts).await;

@@ -2,10 +2,9 @@
 //! it. What is done is the same.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::restore;
+use super::DataArgument;
 use super::serve::key_path;
 use crate::control::{self, Answer, Context, Output, Request};
 use crate::service::archive::Source;
@@ -15,9 +14,13 @@ use crate::system::clock::{SystemClock, monotonic_now};
 use crate::system::random::SystemRandom;
 
 /// Has a request done that only reads, wherever the store is. Never creates a store.
-pub fn perform(data: &Path, request: &Request, output: &mut dyn Output) -> Result<Answer, String> {
+pub fn perform(
+    data: &DataArgument,
+    request: &Request,
+    output: &mut dyn Output,
+) -> Result<Answer, String> {
     #[cfg(unix)]
-    if let Some(connection) = control::connect(data)? {
+    if let Some(connection) = control::connect(&data.data)? {
         return connection.perform(request, &mut io::empty(), output);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -34,7 +37,7 @@ pub fn perform(data: &Path, request: &Request, output: &mut dyn Output) -> Resul
                 clock: Arc::new(SystemClock),
                 id,
             },
-            key_path: key_path(data),
+            key_path: key_path(&data.data),
             service: None,
             now: monotonic_now,
         };
@@ -43,16 +46,8 @@ pub fn perform(data: &Path, request: &Request, output: &mut dyn Output) -> Resul
 }
 
 /// Opens the store of a stopped service.
-pub fn open(data: &Path) -> Result<SledStore, StoreError> {
-    restore::refuse_unfinished(data).map_err(StoreError::Failed)?;
-    // Opening would set up an empty store, or begin a first start that was cut short anew.
-    if !SledStore::was_set_up(data) {
-        let why = format!(
-            "there is no store in {} (it has no marker); name the data directory with --data",
-            data.display()
-        );
-        return Err(StoreError::Failed(why));
-    }
+pub fn open(data: &DataArgument) -> Result<SledStore, StoreError> {
+    let data = data.with_store()?;
     let (Opened::Fresh(store) | Opened::Existing(store)) = SledStore::open(data, &SystemRandom)?;
     Ok(store)
 }

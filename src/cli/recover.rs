@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::{DataArgument, fail, offline};
+use super::offline::{self, AuditArgument};
+use super::{DataArgument, fail};
 use crate::domain::ids::TenantId;
 use crate::service::bootstrap::{FirstClient, PATIENCE};
 use crate::service::decide::Limits;
@@ -21,6 +22,9 @@ pub struct Arguments {
     /// where there is none, a new one].
     #[arg(long, value_name = "ID", value_parser = tenant_id)]
     tenant: Option<TenantId>,
+
+    #[command(flatten)]
+    audit: AuditArgument,
 }
 
 fn tenant_id(text: &str) -> Result<TenantId, String> {
@@ -47,7 +51,7 @@ async fn recover(arguments: &Arguments) -> Result<(), String> {
         clients_per_tenant: usize::MAX,
         ..Limits::default()
     };
-    let (service, _) = offline::start(&arguments.data.data, limits).await?;
+    let (service, _) = offline::start(&arguments.data, limits, &arguments.audit).await?;
     let deadline = monotonic_now() + PATIENCE;
     let recovered = service.recover(arguments.tenant, deadline).await;
     let stopped = service.stop().await;

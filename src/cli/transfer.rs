@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::DataArgument;
 use super::archive_file::ArchiveFile;
 use super::reach;
 use crate::control::{Answer, Output, Request};
@@ -12,7 +13,7 @@ use crate::service::archive::Progress;
 use crate::system::clock::monotonic_now;
 
 /// Writes an archive to a file, and gives what was taken.
-pub fn archive(data: &Path, request: &Request, to: &Path) -> Result<Archived, String> {
+pub fn archive(data: &DataArgument, request: &Request, to: &Path) -> Result<Archived, String> {
     let started = monotonic_now();
     let mut output = ToFile {
         file: ArchiveFile::create(to)?,

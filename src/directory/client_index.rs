@@ -48,6 +48,11 @@ impl ClientIndex {
         self.halves.write().insert(client, tenants);
     }
 
+    /// What was remembered may not be true any more.
+    pub fn forget_all(&self) {
+        *self.halves.write() = Halves::default();
+    }
+
     /// A client was created in a tenant, or deleted from it. An id that is not remembered stays so:
     /// the store knows.
     pub fn update(&self, client: &ClientId, tenant: TenantId, exists: bool) {

@@ -90,9 +90,14 @@ impl Directory {
             self.touch(resident);
             return Ok(Some(resident.snapshot.load_full()));
         }
-        if self.registry.load().active(id).is_none() {
+        let registry = self.registry.load();
+        if registry.is_damaged(id) {
+            return Err(StoreError::Damaged(format!("tenant {id}")));
+        }
+        if registry.active(id).is_none() {
             return Ok(None);
         }
+        drop(registry);
         self.load_once(id).await
     }
 
@@ -128,6 +133,15 @@ impl Directory {
         Ok(found)
     }
 
+    /// The tenants in memory that have a client of this id: what is known without the store.
+    pub fn residents_with(&self, client: &ClientId) -> Arc<[TenantId]> {
+        let residents = self.residents.load();
+        let having = residents
+            .iter()
+            .filter(|(_, resident)| resident.snapshot.load().client(client).is_some());
+        having.map(|(id, _)| *id).collect()
+    }
+
     /// Closes the gate for a commit. Nothing is loaded or remembered until it is dropped.
     pub async fn close_gate(&self) -> CommitGate<'_> {
         CommitGate(self.gate.lock().await)
@@ -145,6 +159,34 @@ impl Directory {
         for tenant in news.gone {
             self.forget(tenant);
         }
+    }
+
+    /// Makes what is shown what the store holds, after the outcome of a batch was not known. Wholly
+    /// or, where the store cannot be read, not at all; until then readers see what was durable.
+    pub async fn resync(&self, _gate: &CommitGate<'_>) -> Result<(), StoreError> {
+        let registry = Registry::load(&*self.store).await?;
+        let mut changed = Vec::new();
+        let mut gone = Vec::new();
+        for (id, resident) in self.residents.load().iter() {
+            let shown = resident.snapshot.load().revision();
+            if registry.active(*id).is_none() {
+                gone.push(*id);
+            } else if self.store.tenant_revision(*id).await? != Some(shown) {
+                match self.store.load(*id).await? {
+                    Some(rows) => changed.push(TenantSnapshot::from_rows(rows)),
+                    None => gone.push(*id),
+                }
+            }
+        }
+        self.registry.store(Arc::new(registry));
+        self.clients.forget_all();
+        for snapshot in changed {
+            self.install(Arc::new(snapshot));
+        }
+        for tenant in gone {
+            self.forget(tenant);
+        }
+        Ok(())
     }
 
     fn touch(&self, resident: &Resident) {
@@ -252,6 +294,14 @@ impl TenantContent {
         match self {
             Self::Snapshot(snapshot) => snapshot.revision(),
             Self::Rows(rows) => rows.revision,
+        }
+    }
+
+    /// The clients that are in the store and cannot be believed.
+    pub fn damaged(&self) -> &[ClientId] {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.damaged(),
+            Self::Rows(rows) => &rows.damaged,
         }
     }
 

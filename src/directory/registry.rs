@@ -11,7 +11,7 @@ use crate::domain::ids::{ClientId, Revision, TenantId};
 use crate::domain::role::ClusterRole;
 use crate::domain::tenant::{Tenant, TenantState};
 use crate::store::batch::Change;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TenantEntry};
 
 impl Keyed for Arc<Tenant> {
     type Key = TenantId;
@@ -25,6 +25,8 @@ impl Keyed for Arc<Tenant> {
 pub struct Registry {
     revision: Revision,
     active: OrderedList<Arc<Tenant>>,
+    /// Tenants whose row cannot be believed, in the order of their ids.
+    damaged: Arc<[TenantId]>,
     /// Deleted, and not yet swept.
     deleting: Arc<HashMap<TenantId, Arc<Tenant>>>,
     /// Aliases in use, folded.
@@ -37,14 +39,22 @@ impl Registry {
     pub async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         const PAGE: usize = 1_000;
         let mut active = Vec::new();
+        let mut damaged = Vec::new();
         let mut deleting = HashMap::new();
         let mut aliases = HashMap::new();
         let mut after = None;
         loop {
             let page = store.tenants(after, PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            for tenant in page {
+            after = Some(last.id());
+            for entry in page {
+                let tenant = match entry {
+                    TenantEntry::Whole(tenant) => tenant,
+                    TenantEntry::Damaged(id) => {
+                        damaged.push(id);
+                        continue;
+                    }
+                };
                 if let Some(alias) = &tenant.alias {
                     aliases.insert(alias.folded(), tenant.id);
                 }
@@ -59,6 +69,7 @@ impl Registry {
         Ok(Self {
             revision: store.revision().await?,
             active: OrderedList::from_sorted(active),
+            damaged: damaged.into(),
             deleting: Arc::new(deleting),
             aliases: Arc::new(aliases),
             holders: Arc::new(store.cluster_role_holders().await?.into_iter().collect()),
@@ -77,6 +88,15 @@ impl Registry {
 
     pub fn active(&self, id: TenantId) -> Option<&Arc<Tenant>> {
         self.active.get(&id)
+    }
+
+    /// The tenants that are in the store and cannot be believed.
+    pub fn damaged(&self) -> &[TenantId] {
+        &self.damaged
+    }
+
+    pub fn is_damaged(&self, id: TenantId) -> bool {
+        self.damaged.binary_search(&id).is_ok()
     }
 
     /// The tenants that are deleted and not yet swept.

@@ -55,6 +55,8 @@ pub struct TenantSnapshot {
     by_tag: OrderedList<Group<Tag>>,
     by_role: OrderedList<Group<RoleId>>,
     roles: OrderedList<Arc<Role>>,
+    /// Clients that are in the store and cannot be believed, in the order of their ids.
+    damaged: Arc<[ClientId]>,
     weight: usize,
 }
 
@@ -68,6 +70,7 @@ impl TenantSnapshot {
             by_tag: OrderedList::default(),
             by_role: OrderedList::default(),
             roles: OrderedList::default(),
+            damaged: Arc::from([]),
             weight: 0,
         }
     }
@@ -93,6 +96,7 @@ impl TenantSnapshot {
             by_tag: groups(by_tag),
             by_role: groups(by_role),
             roles: OrderedList::from_sorted(rows.roles),
+            damaged: rows.damaged.into(),
             weight,
         }
     }
@@ -113,6 +117,15 @@ impl TenantSnapshot {
 
     pub fn client(&self, id: &ClientId) -> Option<&Arc<ClientRecord>> {
         self.clients.get(id)
+    }
+
+    /// The clients that are in the store and cannot be believed, in the order of their ids.
+    pub fn damaged(&self) -> &[ClientId] {
+        &self.damaged
+    }
+
+    pub fn is_damaged(&self, id: &ClientId) -> bool {
+        self.damaged.binary_search(id).is_ok()
     }
 
     /// The clients that have a tag.

@@ -5,6 +5,7 @@
 //! What is done with them lives in `service`; how they are stored, in `store`.
 
 pub mod access;
+mod as_text;
 pub mod client;
 pub mod error;
 pub mod ids;

@@ -3,11 +3,20 @@
 //! Both are given to whoever needs them, so that tests can move the one and repeat the other.
 //! The real ones are in `system`; `clippy.toml` bans every other source.
 
+use std::time::Duration;
+
 use super::times::Timestamp;
 
-/// Tells the time of the wall clock.
+/// Tells the time.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+}
+
+/// Tells how much time has passed.
+pub trait Monotonic: Send + Sync {
+    /// Since some moment that stays the same as long as the process runs. It never steps, whatever
+    /// is done to the wall clock.
+    fn elapsed(&self) -> Duration;
 }
 
 /// Gives bytes that nobody can guess.

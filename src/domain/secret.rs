@@ -38,6 +38,9 @@ pub struct SecretSet {
     /// The highest id that was ever given out, so that none is used again. 0 before the first.
     pub last_id: i32,
     pub secrets: Vec<Secret>,
+    /// The ids of those that are kept and cannot be believed: they never authenticate, and can
+    /// only be deleted.
+    pub damaged: Vec<SecretId>,
 }
 
 impl SecretSet {
@@ -46,6 +49,15 @@ impl SecretSet {
 
     pub fn get(&self, id: SecretId) -> Option<&Secret> {
         self.secrets.iter().find(|secret| secret.id == id)
+    }
+
+    /// How many it has, those that cannot be believed included.
+    pub fn len(&self) -> usize {
+        self.secrets.len() + self.damaged.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     pub fn any_lives_at(&self, now: Timestamp) -> bool {

@@ -19,7 +19,7 @@ use crate::domain::error::{Refusal, Shown};
 use crate::domain::ids::{ClientId, Revision, RoleId, SecretId, TenantId};
 use crate::domain::page::Page;
 use crate::json::Json;
-use crate::service::command::{Asker, Caller, Command, Condition, Outcome};
+use crate::service::command::{Asker, Caller, Command, Condition, Outcome, Request};
 use crate::service::{Service, clients, entity_tag};
 
 /// A call whose caller may make it.
@@ -80,7 +80,11 @@ impl Call<'_> {
 
     /// Has a command decided for this caller.
     pub async fn write(&self, command: Command) -> Result<Outcome, Refusal> {
-        let asker = Asker::Caller(self.caller.clone(), self.operation);
+        let asker = Asker::Caller(Box::new(Request {
+            caller: self.caller.clone(),
+            operation: self.operation,
+            operation_id: self.operation_id.to_owned(),
+        }));
         self.service.write(asker, command, self.deadline).await
     }
 

@@ -2,6 +2,7 @@
 //! readers see, and when its write is decided, on the newest state.
 
 use super::command::Caller;
+use super::failures::damaged;
 use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::access::{Operation, Rights, Scope, Standing};
 use crate::domain::error::{Kind, Refusal};
@@ -25,6 +26,12 @@ pub fn rights_of(
             "Fetch a token with a client that exists and is enabled.",
         ))
     };
+    if home.is_some_and(|home| home.is_damaged(&caller.client)) {
+        return Err(damaged(format_args!(
+            "The client '{}' that this token was issued to",
+            caller.client
+        )));
+    }
     let Some((home, record)) = home.and_then(|home| Some((home, home.client(&caller.client)?)))
     else {
         return gone("does not exist any more");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::directory::{Directory, TenantContent};
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::ports::Clock;
 use crate::domain::times::Timestamp;
 use crate::store::archive::{ArchiveError, ArchiveWriter, Header, Kind, Totals};
@@ -82,6 +82,10 @@ pub async fn take(
     let directory = directory.map_err(|error| error.to_string())?;
     let registry = directory.registry();
     let tenants: Vec<TenantId> = match wanted.tenant {
+        None if !registry.damaged().is_empty() => {
+            return Err(unreadable(registry.damaged()[0], &"its row is damaged"));
+        }
+        Some(id) if registry.is_damaged(id) => return Err(unreadable(id, &"its row is damaged")),
         None => registry.tenants().iter().map(|tenant| tenant.id).collect(),
         Some(id) if registry.active(id).is_some() => vec![id],
         Some(id) => return Err(format!("there is no tenant {id}")),
@@ -121,6 +125,11 @@ fn write_tenant(
     mut progress: Progress,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<(), String> {
+    let id = content.tenant().id;
+    let damaged = |client: &ClientId| unreadable(id, &format_args!("client '{client}' is damaged"));
+    if let Some(client) = content.damaged().first() {
+        return Err(damaged(client));
+    }
     writer
         .tenant(content.tenant(), content.revision())
         .map_err(words)?;
@@ -131,6 +140,9 @@ fn write_tenant(
     for client in content.clients() {
         if progress.clients.is_multiple_of(STEP) {
             on_progress(progress).map_err(ended)?;
+        }
+        if !client.secrets.damaged.is_empty() {
+            return Err(damaged(&client.client.id));
         }
         writer.client(client).map_err(words)?;
         progress.clients += 1;
@@ -146,9 +158,9 @@ fn ended(error: io::Error) -> String {
     format!("whoever asked for it has gone: {error}")
 }
 
-fn unreadable(tenant: TenantId, error: &StoreError) -> String {
+fn unreadable(tenant: TenantId, why: &dyn std::fmt::Display) -> String {
     format!(
-        "tenant {tenant} cannot be read: {error}. Nothing was written; `credenza check` lists what \
-         is wrong"
+        "tenant {tenant} cannot be read: {why}. Nothing was written; `credenza check` lists what is \
+         wrong"
     )
 }

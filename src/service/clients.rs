@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::decide::no_client;
+use super::decide::client_of;
 use crate::directory::snapshot::{ClientList, TenantSnapshot};
 use crate::domain::client::ClientRecord;
 use crate::domain::error::Refusal;
@@ -77,6 +77,8 @@ pub struct ById {
     pub found: Selection,
     /// Ids that no client of the tenant has, as they were given, in the order given.
     pub missing: Vec<String>,
+    /// Those that exist and cannot be believed, each once.
+    pub damaged: Vec<ClientId>,
 }
 
 /// The clients of these ids. Two spellings of one id count once; one that exists but lacks a tag
@@ -84,8 +86,14 @@ pub struct ById {
 pub fn by_ids(snapshot: &TenantSnapshot, ids: &[String], tags: &[Tag]) -> ById {
     let mut found = std::collections::BTreeMap::new();
     let mut missing = Vec::new();
+    let mut damaged = std::collections::BTreeSet::new();
     for id in ids {
-        match ClientId::parse(id).and_then(|id| snapshot.client(&id)) {
+        let parsed = ClientId::parse(id);
+        if let Some(id) = parsed.as_ref().filter(|id| snapshot.is_damaged(id)) {
+            damaged.insert(id.clone());
+            continue;
+        }
+        match parsed.and_then(|id| snapshot.client(&id)) {
             Some(record) if has_all(record, tags) => {
                 found.insert(record.client.id.clone(), record.clone());
             }
@@ -96,6 +104,7 @@ pub fn by_ids(snapshot: &TenantSnapshot, ids: &[String], tags: &[Tag]) -> ById {
     ById {
         found: Selection::Found(found.into_values().collect()),
         missing,
+        damaged: damaged.into_iter().collect(),
     }
 }
 
@@ -104,5 +113,5 @@ pub fn get<'a>(
     snapshot: &'a TenantSnapshot,
     id: &ClientId,
 ) -> Result<&'a Arc<ClientRecord>, Refusal> {
-    snapshot.client(id).ok_or_else(|| no_client(id))
+    client_of(snapshot, id)
 }

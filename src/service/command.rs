@@ -26,9 +26,18 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 pub enum Asker {
     /// A caller, for an operation of the table; its rights are looked up again when it is decided.
-    Caller(Caller, Operation),
+    Caller(Box<Request>),
     /// The service itself, at first start and for the demo set.
     Service,
+}
+
+/// The request that a caller makes.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub caller: Caller,
+    pub operation: Operation,
+    /// The `Operation-Id` of its answer, for the audit.
+    pub operation_id: String,
 }
 
 /// A write.

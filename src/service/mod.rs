@@ -5,12 +5,14 @@
 
 pub mod admission;
 pub mod archive;
+pub mod audit;
 pub mod bootstrap;
 pub mod built_in_roles;
 pub mod clients;
 pub mod command;
 pub mod decide;
 pub mod demo;
+pub mod failures;
 pub mod import;
 pub mod recover;
 pub mod roles;
@@ -18,7 +20,7 @@ pub mod tokens;
 pub mod writer;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::directory::Directory;
 use crate::directory::snapshot::TenantSnapshot;
@@ -29,6 +31,7 @@ use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use crate::tokens::jwt::Issuer;
 use crate::tokens::verify::Verifier;
+use audit::Sink;
 use command::{Asker, Caller, Command, Outcome};
 use decide::Limits;
 use writer::Writer;
@@ -54,6 +57,10 @@ pub struct Parts {
     pub limits: Limits,
     /// How many bytes the tenants in memory may weigh together.
     pub directory_bytes: usize,
+    /// How long the store may take for a batch before the service says that it is not ready.
+    pub patience: Duration,
+    /// Where changes are recorded; `None` records nothing.
+    pub audit: Option<Box<dyn Sink>>,
 }
 
 impl Service {
@@ -69,6 +76,8 @@ impl Service {
             random: parts.random.clone(),
             limits: parts.limits,
             epoch,
+            patience: parts.patience,
+            audit: parts.audit,
         })?;
         Ok(Self {
             directory,
@@ -121,7 +130,10 @@ impl Service {
 
     /// The current snapshot of a tenant; a failure to read it goes to the log.
     pub async fn snapshot(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, Refusal> {
-        self.directory.tenant(id).await.map_err(tokens::log_failure)
+        self.directory
+            .tenant(id)
+            .await
+            .map_err(failures::refusal_of)
     }
 
     /// Has a command decided and made durable. Past the deadline a command that has not begun is

@@ -55,7 +55,8 @@ impl Service {
     async fn tenant_for_an_operator(&self, deadline: Instant) -> Result<TenantId, Refusal> {
         let registry = self.directory.registry();
         for (tenant, client) in registry.cluster_role_holders() {
-            let snapshot = self.snapshot(*tenant).await?;
+            // A tenant that is damaged is no place for an operator.
+            let snapshot = self.snapshot(*tenant).await.ok().flatten();
             let record = snapshot
                 .as_ref()
                 .and_then(|snapshot| snapshot.client(client));
@@ -65,8 +66,14 @@ impl Service {
                 return Ok(*tenant);
             }
         }
-        if let Some(first) = registry.tenants().iter().next() {
-            return Ok(first.id);
+        for tenant in registry.tenants().iter() {
+            if self
+                .snapshot(tenant.id)
+                .await
+                .is_ok_and(|found| found.is_some())
+            {
+                return Ok(tenant.id);
+            }
         }
         let new = NewTenant {
             id: None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Service;
+use super::failures::refusal_of;
 use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::client::ClientRecord;
 use crate::domain::error::Refusal;
@@ -22,10 +23,18 @@ pub struct Authenticated {
     pub secret_expiration: Option<Timestamp>,
 }
 
+/// The clients of one id.
+struct Candidates {
+    having: Vec<(Arc<TenantSnapshot>, Arc<ClientRecord>)>,
+    /// Why there may be more of them.
+    unread: Option<StoreError>,
+}
+
 impl Service {
     /// The enabled client of this id, in this tenant or in whichever has it, that this secret
     /// belongs to. `None` for an unknown client, a wrong secret, an expired secret and a disabled
-    /// client alike, after the same work.
+    /// client alike, after the same work. Where the store cannot be read, clients that are in
+    /// memory are known, and nobody is called unknown.
     pub async fn authenticate(
         &self,
         client: Option<&ClientId>,
@@ -35,7 +44,8 @@ impl Service {
         let now = self.clock.now();
         let mut known = false;
         let mut found = None;
-        for (snapshot, record) in self.candidates(client, tenant).await? {
+        let Candidates { having, unread } = self.candidates(client, tenant).await;
+        for (snapshot, record) in having {
             known = true;
             let matching = find(&record.secrets, secret, now);
             if let Some(Secret { expiration, .. }) = matching
@@ -54,35 +64,45 @@ impl Service {
             let nobody: &SecretSet = &NOBODY;
             std::hint::black_box(find(nobody, secret, now).is_some());
         }
-        Ok(found)
+        match (found, unread) {
+            // Whether the secret is wrong is known only to who has seen every client of this id.
+            (None, Some(error)) => Err(refusal_of(error)),
+            (found, _) => Ok(found),
+        }
     }
 
-    async fn candidates(
-        &self,
-        client: Option<&ClientId>,
-        tenant: Option<TenantId>,
-    ) -> Result<Vec<(Arc<TenantSnapshot>, Arc<ClientRecord>)>, Refusal> {
-        let Some(client) = client else {
-            return Ok(Vec::new());
+    /// The clients of this id, in this tenant or in whichever has one.
+    async fn candidates(&self, client: Option<&ClientId>, tenant: Option<TenantId>) -> Candidates {
+        let mut candidates = Candidates {
+            having: Vec::with_capacity(1),
+            unread: None,
         };
-        let having = self
-            .directory
-            .tenants_with(client)
-            .await
-            .map_err(log_failure)?;
-        let mut candidates = Vec::with_capacity(1);
-        for id in having
+        let Some(client) = client else {
+            return candidates;
+        };
+        let tenants = match self.directory.tenants_with(client).await {
+            Ok(tenants) => tenants,
+            // While the store cannot be read, those in memory go on.
+            Err(error) => {
+                candidates.unread = Some(error);
+                self.directory.residents_with(client)
+            }
+        };
+        for id in tenants
             .iter()
             .filter(|id| tenant.is_none_or(|tenant| tenant == **id))
         {
-            let Some(snapshot) = self.directory.tenant(*id).await.map_err(log_failure)? else {
-                continue;
-            };
-            if let Some(record) = snapshot.client(client).cloned() {
-                candidates.push((snapshot, record));
+            match self.directory.tenant(*id).await {
+                Ok(Some(snapshot)) => {
+                    if let Some(record) = snapshot.client(client).cloned() {
+                        candidates.having.push((snapshot, record));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => candidates.unread = Some(error),
             }
         }
-        Ok(candidates)
+        candidates
     }
 
     /// A token that says who the client is and what it holds now.
@@ -113,10 +133,4 @@ impl Service {
             Refusal::internal()
         })
     }
-}
-
-/// The cause goes to the log, a refusal without it to the caller.
-pub(super) fn log_failure(error: StoreError) -> Refusal {
-    log::error!("reading failed: {error}");
-    Refusal::internal()
 }

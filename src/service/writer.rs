@@ -1,19 +1,26 @@
 //! The one writer: one queue, one thread. It takes what is queued, decides each command on the
 //! newest state, commits all changes as one atomic batch, makes them durable, publishes the new
-//! snapshots, and then answers.
+//! snapshots, records the changes in the audit log, and then answers.
 //!
 //! So one disk sync serves many writers, nothing is visible before it is durable, and nothing is
-//! answered before it is both.
+//! answered before it is both. After a failure it takes nothing until the store could be opened
+//! anew, and tries that by itself.
 
 mod batch;
+mod finish;
+mod recording;
+mod recovery;
+mod state;
 mod sweep;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::Sink;
 use super::command::{Asker, Command, Outcome};
 use super::decide::Limits;
 use crate::directory::Directory;
@@ -22,6 +29,8 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use batch::BatchWriter;
+use recording::{Behind, Recording};
+use state::{End, State};
 
 /// How many commands may wait. More are refused at once.
 const QUEUE: usize = 4_096;
@@ -34,12 +43,17 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     pub limits: Limits,
     pub epoch: Epoch,
+    /// How long the store may take for a batch before the service says that it is not ready.
+    pub patience: Duration,
+    /// Where changes are recorded; `None` records nothing.
+    pub audit: Option<Box<dyn Sink>>,
 }
 
 /// The way to the writer's thread.
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     state: Arc<State>,
+    behind: Arc<Behind>,
 }
 
 enum Message {
@@ -81,66 +95,36 @@ impl Ticket {
     }
 }
 
-/// Whether writes are accepted.
-#[derive(Default)]
-struct State(AtomicU8);
-
-impl State {
-    const WRITABLE: u8 = 0;
-    const STOPPING: u8 = 1;
-    const FAILED: u8 = 2;
-
-    fn set(&self, state: u8) {
-        self.0.fetch_max(state, Ordering::AcqRel);
-    }
-
-    fn has_failed(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::FAILED
-    }
-
-    fn reason(&self) -> Option<&'static str> {
-        match self.0.load(Ordering::Acquire) {
-            Self::WRITABLE => None,
-            Self::STOPPING => Some("shutting down"),
-            _ => Some("storage not writable"),
-        }
-    }
-}
-
-/// Says that writes have ended when the writer's thread does, in good order or by a panic.
-struct End(Arc<State>);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.set(match std::thread::panicking() {
-            true => State::FAILED,
-            false => State::STOPPING,
-        });
-    }
-}
-
 impl Writer {
     /// Starts the writer's thread.
-    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+    pub fn start(mut parts: Parts) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|error| StoreError::Failed(format!("no executor for the writer: {error}")))?;
         let (queue, inbox) = mpsc::channel(QUEUE);
-        let state = Arc::new(State::default());
+        let state = Arc::new(State::new());
         let writing = state.clone();
+        let patience = parts.patience;
+        let behind = Arc::new(Behind::default());
+        let recording = Recording::new(parts.audit.take(), behind.clone());
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
-                let _end = End(writing.clone());
-                runtime.block_on(run(BatchWriter::new(parts, writing), inbox));
+                let _end = End::of(writing.clone());
+                runtime.block_on(run(BatchWriter::new(parts, writing, recording), inbox));
             })
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
-        Ok(Self { queue, state })
+        watchdog::start(&state, patience)?;
+        Ok(Self {
+            queue,
+            state,
+            behind,
+        })
     }
 
     pub fn not_writable(&self) -> Option<&'static str> {
-        self.state.reason()
+        self.state.reason().or_else(|| self.behind.reason())
     }
 
     pub async fn submit(
@@ -149,7 +133,7 @@ impl Writer {
         command: Command,
         deadline: Instant,
     ) -> Result<Outcome, Refusal> {
-        if let Some(reason) = self.state.reason() {
+        if let Some(reason) = self.not_writable() {
             return Err(unavailable(reason));
         }
         let ticket = Arc::new(Ticket::default());
@@ -191,12 +175,20 @@ impl Writer {
 async fn run(mut writer: BatchWriter, mut inbox: mpsc::Receiver<Message>) {
     loop {
         // Sweeping fills the time in which nobody waits, and goes on between batches.
-        let message = match writer.has_sweeping_to_do() {
-            true => inbox.try_recv().ok(),
-            false => match inbox.recv().await {
-                Some(message) => Some(message),
-                None => return,
-            },
+        let message = if writer.has_sweeping_to_do() {
+            inbox.try_recv().ok()
+        } else {
+            tokio::select! {
+                biased;
+                () = writer.next_try() => {
+                    writer.try_again().await;
+                    None
+                }
+                message = inbox.recv() => match message {
+                    Some(message) => Some(message),
+                    None => return,
+                },
+            }
         };
         let end = match message {
             Some(Message::Command(first)) => writer.write(first, &mut inbox).await,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::batch::{Batch, Change};
-use super::{CommitError, Finding, Store, StoreError, StoreFuture, TenantRows};
+use super::{CommitError, Finding, Store, StoreError, StoreFuture, TenantEntry, TenantRows};
 use crate::domain::client::ClientRecord;
 use crate::domain::ids::{ClientId, Epoch, Revision, RoleId, TenantId};
 use crate::domain::role::{ClusterRole, Role};
@@ -145,6 +145,7 @@ impl Kept {
             tenant: self.tenant.clone(),
             revision: self.revision,
             clients: self.clients.values().cloned().collect(),
+            damaged: Vec::new(),
             roles: self.roles.values().cloned().collect(),
         }
     }
@@ -184,11 +185,12 @@ impl Store for MemoryStore {
         &self,
         after: Option<TenantId>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>> {
+    ) -> StoreFuture<'_, Result<Vec<TenantEntry>, StoreError>> {
         let state = self.state.lock();
         let from = after.map_or(Unbounded, Excluded);
         let page = state.tenants.range((from, Unbounded)).take(limit);
-        let page = page.map(|(_, kept)| kept.tenant.clone()).collect();
+        let page = page.map(|(_, kept)| TenantEntry::Whole(kept.tenant.clone()));
+        let page = page.collect();
         Box::pin(ready(Ok(page)))
     }
 
@@ -229,6 +231,10 @@ impl Store for MemoryStore {
 
     fn commit(&self, batch: Batch) -> StoreFuture<'_, Result<(), CommitError>> {
         Box::pin(async move { self.state.lock().commit(batch) })
+    }
+
+    fn reopen(&self) -> StoreFuture<'_, Result<(), StoreError>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn check(&self) -> StoreFuture<'_, Result<Vec<Finding>, StoreError>> {

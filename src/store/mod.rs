@@ -34,8 +34,27 @@ pub struct TenantRows {
     pub revision: Revision,
     /// In the order of their ids.
     pub clients: Vec<Arc<ClientRecord>>,
+    /// The clients that are there and cannot be believed, in the order of their ids.
+    pub damaged: Vec<ClientId>,
     /// In the order of their ids.
     pub roles: Vec<Arc<Role>>,
+}
+
+/// A tenant of the list of all.
+#[derive(Clone)]
+pub enum TenantEntry {
+    Whole(Arc<Tenant>),
+    /// Its row is there and cannot be believed.
+    Damaged(TenantId),
+}
+
+impl TenantEntry {
+    pub fn id(&self) -> TenantId {
+        match self {
+            Self::Whole(tenant) => tenant.id,
+            Self::Damaged(id) => *id,
+        }
+    }
 }
 
 /// Keeps tenants, clients and roles. Shared by all threads.
@@ -56,10 +75,11 @@ pub trait Store: Send + Sync {
         &self,
         after: Option<TenantId>,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<Arc<Tenant>>, StoreError>>;
+    ) -> StoreFuture<'_, Result<Vec<TenantEntry>, StoreError>>;
 
-    /// Everything of one tenant as of one revision; `None` where there is no such tenant.
-    /// Rows that disagree with their counters or indexes are [`StoreError::Damaged`].
+    /// Everything of one tenant as of one revision; `None` where there is no such tenant. A client
+    /// with a row that cannot be believed is named as damaged. Where rows are missing, or are of an
+    /// earlier time, nobody can say which: then it is [`StoreError::Damaged`].
     fn load(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<TenantRows>, StoreError>>;
 
     /// The revision of one tenant, as [`Store::load`] would give it.
@@ -79,6 +99,11 @@ pub trait Store: Send + Sync {
     /// Makes a batch durable, wholly or not at all. When it has returned `Ok`, a power cut does
     /// not take it back.
     fn commit(&self, batch: Batch) -> StoreFuture<'_, Result<(), CommitError>>;
+
+    /// After a batch that failed: lets go of what is open and opens anew what is on disk. When it
+    /// has returned `Ok`, batches are taken again, and each one that may have happened is wholly
+    /// there or wholly absent, for ever. An error means that it cannot be done yet.
+    fn reopen(&self) -> StoreFuture<'_, Result<(), StoreError>>;
 
     /// Reads every row and compares rows, indexes and counters. One line for each thing that does
     /// not agree; none means that all do.
@@ -111,6 +136,8 @@ pub enum StoreError {
     Damaged(String),
     /// The store or the disk under it failed.
     Failed(String),
+    /// It failed before, and has not been opened anew; or it was closed for good.
+    Closed,
 }
 
 impl fmt::Display for StoreError {
@@ -118,6 +145,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Self::Failed(why) => write!(f, "the store failed: {why}"),
+            Self::Closed => f.write_str("the store is closed"),
         }
     }
 }

@@ -47,11 +47,8 @@ impl VerifiedCache {
         }
         let digest = digest_of(token);
         if let Some(verified) = self.get(&digest) {
-            return if verified.expires > now.unix_seconds() {
-                Ok(verified)
-            } else {
-                Err(TokenError::Expired)
-            };
+            verified.check_time(now)?;
+            return Ok(verified);
         }
         let verified = verifier.verify(token, now)?;
         self.insert(digest, verified.clone());
@@ -107,6 +104,7 @@ mod tests {
                 epoch: Epoch(1),
                 created: Revision(1),
             },
+            begins: 10,
             expires,
         }
     }
@@ -129,6 +127,10 @@ mod tests {
         assert_eq!(ok, Ok(verified(100)));
         let late = cache.verify(&verifier, "token", at(100));
         assert_eq!(late, Err(TokenError::Expired));
+        // The clock went back.
+        let early = cache.verify(&verifier, "token", at(9));
+        assert_eq!(early, Err(TokenError::NotYetValid));
+        assert!(cache.verify(&verifier, "token", at(10)).is_ok());
         let other = cache.verify(&verifier, "Token", at(99));
         assert_eq!(other, Err(TokenError::Malformed));
     }

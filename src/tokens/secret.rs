@@ -22,6 +22,7 @@ pub static NOBODY: SecretSet = SecretSet {
     salt: Salt([0; 16]),
     last_id: 0,
     secrets: Vec::new(),
+    damaged: Vec::new(),
 };
 
 /// What an empty slot is compared with; no value is known to have this hash, and none is asked for.
@@ -143,6 +144,7 @@ mod tests {
             salt,
             last_id: values.len() as i32,
             secrets: secrets.collect(),
+            damaged: Vec::new(),
         }
     }
 

@@ -33,8 +33,25 @@ pub struct VerifiedToken {
     pub tenant: TenantId,
     pub client: ClientId,
     pub generation: Generation,
+    /// Before this second since 1970 it is refused.
+    pub begins: i64,
     /// From this second since 1970 on it is refused.
     pub expires: i64,
+}
+
+impl VerifiedToken {
+    /// Whether its time is now. It may have been verified at another time, and the clock may have
+    /// gone back since: a token of a clock that was years ahead must not live for years.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), TokenError> {
+        let now = now.unix_seconds();
+        if self.expires <= now {
+            Err(TokenError::Expired)
+        } else if self.begins > now {
+            Err(TokenError::NotYetValid)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Why a token is refused. The text is for the log and the answer; it repeats nothing of the token.
@@ -118,23 +135,19 @@ impl Verifier {
             Some(value) if for_us(value) => {}
             _ => return Err(TokenError::Audience),
         }
-        let now = now.unix_seconds();
         let expires = integer(claims, "exp")?;
-        if expires <= now {
-            return Err(TokenError::Expired);
+        let mut begins = integer(claims, "iat")?.saturating_sub(ISSUED_AHEAD);
+        if claims.get("nbf").is_some() {
+            begins = begins.max(integer(claims, "nbf")?);
         }
-        if integer(claims, "iat")? > now.saturating_add(ISSUED_AHEAD) {
-            return Err(TokenError::NotYetValid);
-        }
-        if claims.get("nbf").is_some() && integer(claims, "nbf")? > now {
-            return Err(TokenError::NotYetValid);
-        }
-        subject(claims, expires).ok_or(TokenError::Claims)
+        let verified = subject(claims, begins, expires).ok_or(TokenError::Claims)?;
+        verified.check_time(now)?;
+        Ok(verified)
     }
 }
 
 /// Reads whom the claims name; `None` where they do not all name the same, in its one spelling.
-fn subject(claims: &Object, expires: i64) -> Option<VerifiedToken> {
+fn subject(claims: &Object, begins: i64, expires: i64) -> Option<VerifiedToken> {
     let (tid, client_id) = (text(claims, "tid")?, text(claims, "client_id")?);
     let tenant = TenantId::parse(tid).filter(|tenant| tenant.to_string() == tid)?;
     let client = ClientId::parse(client_id).filter(|client| client.as_str() == client_id)?;
@@ -144,6 +157,7 @@ fn subject(claims: &Object, expires: i64) -> Option<VerifiedToken> {
         tenant,
         client,
         generation: Generation::parse(text(claims, "gen")?)?,
+        begins,
         expires,
     })
 }

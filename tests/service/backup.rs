@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::check_command::damage;
 use crate::harness::process::{Ended, Service, credenza, run, serve};
 use crate::harness::{OPERATOR_SECRET, Server};
 
@@ -181,6 +182,33 @@ fn a_tenant_that_is_deleted_is_not_in_it() {
     let to = file(&server, "a");
     backup(&server.data(), &to).succeeded();
     assert!(!std::fs::read_to_string(&to).unwrap().contains(&tenant));
+}
+
+#[test]
+fn damaged_rows_are_in_no_backup_and_their_tenant_is_named() {
+    for (tree, words) in [
+        ("clients", "client 'broken' is damaged"),
+        ("secrets", "client 'broken' is damaged"),
+    ] {
+        let mut server = Server::start();
+        let tenant = server.new_tenant("Damaged");
+        let operator = server.operator().in_tenant(&tenant);
+        let body = json!({ "Id": "broken" });
+        operator.post(&operator.v1(CLIENTS), &body).expect(201);
+        server.stop();
+        damage(&server.data(), tree, b"broken");
+        let to = file(&server, "a");
+        backup(&server.data(), &to).refused_because(&format!("tenant {tenant} cannot be read"));
+        server.run();
+        let ended = backup(&server.data(), &to);
+        ended.refused_because(words);
+        ended.refused_because("`credenza check` lists");
+        assert!(!to.exists());
+        // Mended, so that the harness finds nothing when the test ends.
+        server.stop();
+        damage(&server.data(), tree, b"broken");
+        backup(&server.data(), &to).succeeded();
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn stopped() -> (TempDir, PathBuf) {
 }
 
 /// Flips one bit of a row whose key holds these bytes, past our program.
-fn damage(data: &Path, tree: &str, holding: &[u8]) {
+pub fn damage(data: &Path, tree: &str, holding: &[u8]) {
     let db = sled::open(data.join("sled")).unwrap();
     let tree = db.open_tree(tree).unwrap();
     let (key, row) = tree

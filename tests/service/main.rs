@@ -4,6 +4,8 @@
 mod harness;
 
 mod access;
+mod audit_log;
+mod audit_log_failures;
 mod backup;
 mod bad_input;
 mod check_command;
@@ -31,7 +33,9 @@ mod rights;
 mod roles;
 mod scheduled_backups;
 mod secrets;
+mod service_clock;
 mod statuses;
+mod storage_faults;
 mod tenants;
 mod token_content;
 mod token_endpoint;

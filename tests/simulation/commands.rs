@@ -6,7 +6,8 @@ use credenza::domain::ids::{ClientId, Generation, Revision, SecretId, TenantId};
 use credenza::domain::text::{Alias, Name, Tag};
 use credenza::domain::times::Timestamp;
 use credenza::service::command::{
-    Asker, Caller, ClientUpdate, Command, Condition, NewClient, NewSecret, NewTenant, SecretUpdate,
+    Asker, Caller, ClientUpdate, Command, Condition, NewClient, NewSecret, NewTenant, Request,
+    SecretUpdate,
 };
 use credenza::service::decide::World;
 use uuid::Uuid;
@@ -69,14 +70,15 @@ pub fn asker(world: &World, who: &Who, operation: Operation) -> Asker {
         epoch: EPOCH,
         created,
     };
-    Asker::Caller(
-        Caller {
+    Asker::Caller(Box::new(Request {
+        caller: Caller {
             tenant,
             client,
             generation,
         },
         operation,
-    )
+        operation_id: "of-the-simulation".into(),
+    }))
 }
 
 fn condition(world: &World, tenant: u8, client: u8, stale: bool) -> Condition {

@@ -186,24 +186,6 @@ fn a_later_format_is_refused_by_its_number() {
 }
 
 #[test]
-fn truncated_files_are_refused_without_a_panic() {
-    let directory = Directory::filled(40);
-    let database = directory.path.join("sled/db");
-    let length = fs::metadata(&database).unwrap().len();
-    let mut refused = 0;
-    for part in 0..8 {
-        let file = fs::OpenOptions::new().write(true).open(&database).unwrap();
-        file.set_len(length * (8 - part) / 9).unwrap();
-        drop(file);
-        match open(&directory.path) {
-            Err(StoreError::Damaged(_) | StoreError::Failed(_)) => refused += 1,
-            Ok(_) => {}
-        }
-    }
-    assert!(refused > 0);
-}
-
-#[test]
 fn a_second_opener_is_told_that_the_directory_is_in_use() {
     let directory = Directory::filled(1);
     let store = existing(&directory.path);

@@ -16,7 +16,7 @@ use credenza::domain::times::Timestamp;
 use credenza::store::batch::{Batch, Change, TenantRevisions};
 use credenza::store::memory::MemoryStore;
 use credenza::store::sled::{Opened, SledStore};
-use credenza::store::{CommitError, Finding, Store, StoreError, TenantRows};
+use credenza::store::{CommitError, Finding, Store, StoreError, TenantEntry, TenantRows};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -195,7 +195,12 @@ impl World {
     }
 
     pub fn tenants(&self, after: Option<TenantId>, limit: usize) -> Vec<Arc<Tenant>> {
-        self.run(|store| store.tenants(after, limit)).unwrap()
+        let entries = self.run(|store| store.tenants(after, limit)).unwrap();
+        let whole = entries.into_iter().map(|entry| match entry {
+            TenantEntry::Whole(tenant) => tenant,
+            TenantEntry::Damaged(id) => panic!("tenant {id} is damaged"),
+        });
+        whole.collect()
     }
 
     pub fn tenant_revision(&self, tenant: TenantId) -> Option<Revision> {
@@ -283,6 +288,7 @@ pub fn client(id: &str) -> ClientRecord {
             salt: Salt([3; 16]),
             last_id: 9,
             secrets: Vec::new(),
+            damaged: Vec::new(),
         },
     }
 }

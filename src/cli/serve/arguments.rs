@@ -13,7 +13,7 @@ use crate::cli::DataArgument;
 use crate::domain::ids::{ClientId, TenantId};
 use crate::service::decide::Limits;
 use crate::store::sled::SledStore;
-use crate::system::clock::SystemClock;
+use crate::system::clock::{SystemClock, SystemMonotonic};
 use crate::system::machine::available_memory;
 use crate::system::random::SystemRandom;
 use crate::tokens::secret::PlainSecret;
@@ -85,6 +85,10 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     backup_keep: u32,
+    /// Record every change in this file, a line of JSON each, on disk before the change is answered.
+    /// Its directory must exist.
+    #[arg(long, env = "CREDENZA_AUDIT_LOG", value_name = "FILE")]
+    audit_log: Option<PathBuf>,
 
     /// Also make sure that the demo set is there: two tenants of a plant, a thousand clients.
     #[arg(long, env = "CREDENZA_DEMO", value_parser = BoolishValueParser::new())]
@@ -134,6 +138,7 @@ impl Arguments {
         };
         Ok(Settings {
             data,
+            audit_log: self.audit_log,
             listen: self.listen,
             base,
             behind_tls_proxy: self.behind_tls_proxy,
@@ -156,7 +161,10 @@ impl Arguments {
             }),
             workers: None,
             clock: Arc::new(SystemClock),
+            monotonic: Arc::new(SystemMonotonic),
             random: Arc::new(SystemRandom),
+            patience: Settings::PATIENCE,
+            between: None,
         })
     }
 }

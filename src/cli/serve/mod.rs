@@ -2,6 +2,7 @@
 
 mod arguments;
 mod background;
+mod clock_keeper;
 mod first_start;
 mod running;
 mod schedule;
@@ -10,9 +11,9 @@ mod settings;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
-pub use running::{Running, StartError, key_path, start};
+pub use running::{Running, StartError, key_path, open_audit_log, start};
 pub use schedule::Schedule;
-pub use settings::{Base, BootstrapSettings, DataSet, Settings};
+pub use settings::{Base, Between, BootstrapSettings, DataSet, Settings};
 
 use super::{fail, tell};
 

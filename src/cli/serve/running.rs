@@ -16,6 +16,7 @@ use arc_swap::ArcSwapOption;
 use uuid::Uuid;
 
 use super::background::Background;
+use super::clock_keeper::ClockKeeper;
 use super::first_start;
 use super::schedule;
 use super::settings::{DataSet, Settings};
@@ -26,11 +27,13 @@ use crate::domain::ports::Random;
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
 use crate::service::archive::Source;
+use crate::service::audit::Sink;
 use crate::service::{self, Service};
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Opened, SledStore};
 use crate::store::{Store, StoreError};
 use crate::system::clock::monotonic_now;
+use crate::telemetry::audit::AuditFile;
 use crate::tokens::jwt::Issuer;
 use crate::tokens::key::{KeySet, SigningKey};
 use crate::tokens::key_file;
@@ -66,6 +69,8 @@ pub struct Running {
     server: ServerHandle,
     site: Arc<Site>,
     background: Background,
+    /// There from the moment that it is open.
+    clock: Option<ClockKeeper>,
 }
 
 /// A store, and whether it waits to be set up.
@@ -108,12 +113,14 @@ pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, S
         server: server.handle(),
         site,
         background: Background::default(),
+        clock: None,
     };
     actix_web::rt::spawn(server);
 
     match running.open(settings, &base, started, out).await {
-        Ok(background) => {
+        Ok((background, clock)) => {
             running.background = background;
+            running.clock = Some(clock);
             Ok(running)
         }
         Err(error) => {
@@ -140,20 +147,30 @@ impl Running {
         base: &str,
         started: std::time::Instant,
         out: &mut dyn Write,
-    ) -> Result<Background, StartError> {
+    ) -> Result<(Background, ClockKeeper), StartError> {
         if let Some(schedule) = &settings.backups {
             schedule::prepare(&schedule.directory).map_err(StartError)?;
         }
+        // Before the store: a file that cannot be opened leaves no directory behind.
+        let audit = match &settings.audit_log {
+            Some(path) => Some(open_audit_log(path)?),
+            None => None,
+        };
         let Opening {
             store,
             fresh,
             key,
             id,
         } = open_store(&settings).await?;
+        let store = match &settings.between {
+            Some(between) => between(store),
+            None => store,
+        };
+        let keeper = ClockKeeper::start(&settings, matches!(fresh, Fresh::No));
         let keys = Arc::new(KeySet::new(key, Vec::new()));
         let issuer = format!("{base}/identity");
         let documents = Documents::new(&issuer, &keys);
-        let (clock, random) = (settings.clock.clone(), settings.random.clone());
+        let (clock, random) = (keeper.clock(), settings.random.clone());
         let service = Service::start(service::Parts {
             store: store.clone(),
             issuer: Issuer::new(
@@ -168,6 +185,8 @@ impl Running {
             random: random.clone(),
             limits: settings.limits,
             directory_bytes: settings.directory_bytes(),
+            patience: settings.patience,
+            audit,
         })
         .await?;
         let service = Arc::new(service);
@@ -202,7 +221,7 @@ impl Running {
         self.site
             .open
             .store(Some(Arc::new(Open { service, documents })));
-        Ok(background)
+        Ok((background, keeper))
     }
 
     /// Finishes what is in flight, flushes, closes the store and lets its directory go.
@@ -211,12 +230,23 @@ impl Running {
         self.server.stop(true).await;
         let background = self.background;
         let _ = tokio::task::spawn_blocking(move || background.stop()).await;
+        // Before the directory is let go.
+        if let Some(clock) = self.clock {
+            clock.stop().await;
+        }
         // Taken out, so that the store is let go with the last word of the writer.
         match self.site.open.swap(None) {
             Some(open) => open.service.stop().await,
             None => Ok(()),
         }
     }
+}
+
+/// Opens the file that records of changes go to.
+pub fn open_audit_log(path: &Path) -> Result<Box<dyn Sink>, StartError> {
+    let file = AuditFile::open(path)
+        .map_err(|error| StartError(format!("--audit-log {}: {error}", path.display())))?;
+    Ok(Box::new(file))
 }
 
 async fn open_store(settings: &Settings) -> Result<Opening, StartError> {

@@ -3,17 +3,21 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Schedule;
 use crate::domain::ids::{ClientId, TenantId};
-use crate::domain::ports::{Clock, Random};
+use crate::domain::ports::{Clock, Monotonic, Random};
 use crate::service::decide::Limits;
+use crate::store::Store;
 use crate::tokens::secret::PlainSecret;
 
 /// Everything that can be chosen.
 pub struct Settings {
     /// The data directory; `None` keeps everything in memory.
     pub data: Option<PathBuf>,
+    /// The file that changes are recorded in; `None` records nothing.
+    pub audit_log: Option<PathBuf>,
     pub listen: SocketAddr,
     pub base: Base,
     pub behind_tls_proxy: bool,
@@ -27,9 +31,18 @@ pub struct Settings {
     pub backups: Option<Schedule>,
     /// How many threads answer; `None` is one a processor.
     pub workers: Option<usize>,
+    /// The machine's wall clock; the service goes by a clock of its own that follows it.
     pub clock: Arc<dyn Clock>,
+    pub monotonic: Arc<dyn Monotonic>,
     pub random: Arc<dyn Random>,
+    /// How long the store may take for a batch before the service says that it is not ready.
+    pub patience: Duration,
+    /// What stands between the service and its store: faults, where a test plants some.
+    pub between: Option<Between>,
 }
+
+/// Puts something in front of a store.
+pub type Between = Arc<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
 
 /// What the issuer's URL begins with.
 pub enum Base {
@@ -64,6 +77,9 @@ const NOT_THE_DIRECTORYS: u64 = (16 + 64) << 20;
 const LEAST: u64 = 8 << 20;
 
 impl Settings {
+    /// How long the store may take for a batch.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
     /// How many bytes the tenants in memory may weigh together.
     pub fn directory_bytes(&self) -> usize {
         let bytes = self

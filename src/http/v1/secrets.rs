@@ -12,7 +12,7 @@ use crate::http::call::Call;
 use crate::http::members::Members;
 use crate::http::views::{Text, time};
 use crate::service::command::{Command, NewSecret, Outcome, SecretUpdate};
-use crate::service::decide::no_secret;
+use crate::service::decide::secret_of;
 use crate::tokens::secret::PlainSecret;
 
 #[derive(Serialize)]
@@ -59,12 +59,7 @@ pub fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// The secret of the path.
 pub fn find<'a>(call: &'a Call<'_>) -> Result<&'a Secret, Refusal> {
-    let record = call.client()?;
-    let id = call.secret_id()?;
-    record
-        .secrets
-        .get(id)
-        .ok_or_else(|| no_secret(&record.client.id, id))
+    secret_of(call.client()?, call.secret_id()?)
 }
 
 pub fn get(call: &Call<'_>) -> Result<Answer, Refusal> {

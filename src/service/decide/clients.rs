@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Case, Decision};
+use super::{Case, Decision, damaged_client};
 use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::client::{Client, ClientRecord, RoleIds, Tags, TokenLifetime};
 use crate::domain::error::{Kind, Refusal};
@@ -33,6 +33,9 @@ impl Case<'_> {
         let id = new
             .id
             .unwrap_or_else(|| ClientId::from_uuid(self.given.random.uuid()));
+        if snapshot.is_damaged(&id) {
+            return Err(damaged_client(&id));
+        }
         if snapshot.client(&id).is_some() {
             return Err(Refusal::new(
                 Kind::Conflict,
@@ -74,13 +77,14 @@ impl Case<'_> {
 
     pub(super) fn has_room_for_a_client(&self, snapshot: &TenantSnapshot) -> Result<(), Refusal> {
         let most = self.world.limits.clients_per_tenant;
-        if snapshot.clients().len() < most {
+        let holds = snapshot.clients().len() + snapshot.damaged().len();
+        if holds < most {
             return Ok(());
         }
         Err(Refusal::new(
             Kind::LimitExceeded,
             "Client limit exceeded.",
-            format!("This tenant has {} clients.", snapshot.clients().len()),
+            format!("This tenant has {holds} clients."),
             format!("A tenant holds at most {most} clients; delete one first."),
         ))
     }
@@ -93,6 +97,7 @@ impl Case<'_> {
             salt: Salt(salt),
             last_id: 0,
             secrets: Vec::new(),
+            damaged: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::clients::roles_exist;
 use super::roles::name_is_free;
-use super::{Case, Decision};
+use super::{Case, Decision, damaged, damaged_client};
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::error::{Kind, Refusal};
 use crate::domain::ids::TenantId;
@@ -35,6 +35,9 @@ impl Case<'_> {
                 format!("Tenant {id} is still being deleted."),
                 "Import it again a little later.",
             ));
+        }
+        if self.world.registry.is_damaged(id) {
+            return Err(damaged(format_args!("Tenant {id}")));
         }
         if let Some(snapshot) = self.world.tenant(id) {
             let there = snapshot.tenant();
@@ -104,6 +107,9 @@ impl Case<'_> {
     fn import_client(&self, tenant: TenantId, record: &ClientRecord) -> Result<Decision, Refusal> {
         let snapshot = self.tenant(tenant)?;
         let id = &record.client.id;
+        if snapshot.is_damaged(id) {
+            return Err(damaged_client(id));
+        }
         if let Some(there) = snapshot.client(id) {
             let given = ClientRecord {
                 client: Client {

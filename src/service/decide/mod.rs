@@ -11,13 +11,14 @@ mod roles;
 mod secrets;
 mod tenants;
 
-pub use secrets::no_secret;
+pub use secrets::secret_of;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::admission;
 use super::command::{Asker, Command, Import, Outcome};
+use super::failures::damaged;
 use crate::directory::registry::Registry;
 use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::access::Rights;
@@ -90,12 +91,13 @@ pub fn decide(
             operator: true,
             ..Rights::default()
         },
-        Asker::Caller(caller, operation) => {
+        Asker::Caller(request) => {
+            let caller = &request.caller;
             let home = world.tenant(caller.tenant);
             let rights = admission::rights_of(home, caller, world.epoch)?;
             let tenant = command.tenant();
             admission::admit(
-                *operation,
+                request.operation,
                 caller,
                 rights,
                 tenant,
@@ -200,8 +202,8 @@ impl World {
     /// The tenants that a command needs to be decided and that are not here yet.
     pub fn missing(&self, asker: &Asker, command: &Command) -> Vec<TenantId> {
         let mut needed: Vec<TenantId> = command.tenant().into_iter().collect();
-        if let Asker::Caller(caller, _) = asker {
-            needed.push(caller.tenant);
+        if let Asker::Caller(request) = asker {
+            needed.push(request.caller.tenant);
         }
         if let Command::Import(Import::Tenant { tenant, .. }) = command {
             needed.push(tenant.id);
@@ -251,19 +253,37 @@ impl Case<'_> {
     }
 
     fn client(&self, tenant: TenantId, id: &ClientId) -> Result<&Arc<ClientRecord>, Refusal> {
-        self.tenant(tenant)?.client(id).ok_or_else(|| no_client(id))
+        client_of(self.tenant(tenant)?, id)
     }
 
     /// Whether the asker is this client itself.
     fn is_self(&self, tenant: TenantId, id: &ClientId) -> bool {
         match self.asker {
-            Asker::Caller(caller, _) => caller.tenant == tenant && caller.client == *id,
+            Asker::Caller(request) => {
+                request.caller.tenant == tenant && request.caller.client == *id
+            }
             Asker::Service => false,
         }
     }
 }
 
+/// One client of a tenant.
+pub fn client_of<'a>(
+    tenant: &'a TenantSnapshot,
+    id: &ClientId,
+) -> Result<&'a Arc<ClientRecord>, Refusal> {
+    if tenant.is_damaged(id) {
+        return Err(damaged_client(id));
+    }
+    tenant.client(id).ok_or_else(|| no_client(id))
+}
+
+/// The refusal for a client that cannot be believed.
+fn damaged_client(id: &ClientId) -> Refusal {
+    damaged(format_args!("Client '{id}'"))
+}
+
 /// The refusal for a client that does not exist.
-pub fn no_client(id: &ClientId) -> Refusal {
+fn no_client(id: &ClientId) -> Refusal {
     Refusal::not_found(format_args!("client '{id}' in this tenant"))
 }

@@ -10,6 +10,7 @@ use crate::domain::secret::{Secret, SecretSet};
 use crate::domain::text::Description;
 use crate::domain::times::Timestamp;
 use crate::service::command::{NewSecret, Outcome, SecretUpdate};
+use crate::service::failures::damaged;
 use crate::store::batch::Change;
 use crate::tokens::secret::{PlainSecret, hash};
 
@@ -44,11 +45,11 @@ impl Case<'_> {
         description: Option<Description>,
         expiration: Option<Timestamp>,
     ) -> Result<Secret, Refusal> {
-        if secrets.secrets.len() >= SecretSet::MOST {
+        if secrets.len() >= SecretSet::MOST {
             return Err(Refusal::new(
                 Kind::LimitExceeded,
                 "Secret limit exceeded.",
-                format!("This client has {} secrets.", secrets.secrets.len()),
+                format!("This client has {} secrets.", secrets.len()),
                 format!(
                     "A client has at most {} secrets; delete one first.",
                     SecretSet::MOST
@@ -85,7 +86,7 @@ impl Case<'_> {
             agree(false, update.expiration)?;
         }
         let old = self.client(tenant, client)?;
-        let current = old.secrets.get(id).ok_or_else(|| no_secret(client, id))?;
+        let current = secret_of(old, id)?;
         self.may_change(old)?;
 
         let expiration = match (update.expiration, update.expires) {
@@ -125,7 +126,7 @@ impl Case<'_> {
         id: SecretId,
     ) -> Result<Decision, Refusal> {
         let old = self.client(tenant, client)?;
-        if old.secrets.get(id).is_none() {
+        if old.secrets.get(id).is_none() && !old.secrets.damaged.contains(&id) {
             return Err(no_secret(client, id));
         }
         if !self.is_self(tenant, client) {
@@ -133,6 +134,7 @@ impl Case<'_> {
         }
         let mut secrets = old.secrets.clone();
         secrets.secrets.retain(|secret| secret.id != id);
+        secrets.damaged.retain(|damaged| *damaged != id);
         let change = put(tenant, old, secrets);
         if let Change::PutClient { new, .. } = &change {
             self.somebody_stays_in_charge(tenant, old, Some(new))?;
@@ -187,7 +189,20 @@ fn agree(expires: bool, expiration: Option<Timestamp>) -> Result<Option<Timestam
     }
 }
 
+/// One secret of a client.
+pub fn secret_of(record: &ClientRecord, id: SecretId) -> Result<&Secret, Refusal> {
+    let client = &record.client.id;
+    if record.secrets.damaged.contains(&id) {
+        return Err(Refusal {
+            resolution: "Delete this secret, and add another one in its place.".to_owned(),
+            ..damaged(format_args!("Secret {id} of client '{client}'"))
+        });
+    }
+    let found = record.secrets.get(id);
+    found.ok_or_else(|| no_secret(client, id))
+}
+
 /// The refusal for a secret that does not exist.
-pub fn no_secret(client: &ClientId, id: SecretId) -> Refusal {
+fn no_secret(client: &ClientId, id: SecretId) -> Refusal {
     Refusal::not_found(format_args!("secret {id} of client '{client}'"))
 }

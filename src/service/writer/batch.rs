@@ -6,15 +6,21 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::finish::Decided;
+use super::recording::{self, Recording};
+use super::recovery::{Pause, Unsure};
+use super::state::State;
 use super::sweep::Sweeping;
-use super::{Message, Parts, Queued, Reply, State, unavailable};
+use super::{Message, Parts, Queued, unavailable};
 use crate::directory::News;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{Revision, TenantId};
+use crate::domain::ports::Random;
 use crate::domain::tenant::TenantState;
+use crate::service::audit::{self, Action, Event, Record};
 use crate::service::command::{Asker, Command, Outcome};
 use crate::service::decide::{Given, World, decide};
-use crate::service::tokens::log_failure;
+use crate::service::failures::refusal_of;
 use crate::store::batch::{Batch, Change, TenantRevisions};
 use crate::store::{CommitError, StoreError};
 
@@ -30,7 +36,11 @@ pub(super) const WEIGHT: usize = 120_000;
 pub(super) struct BatchWriter {
     pub(super) parts: Parts,
     pub(super) sweeping: Sweeping,
-    state: Arc<State>,
+    pub(super) recording: Recording,
+    pub(super) state: Arc<State>,
+    pub(super) pause: Pause,
+    /// What became of the batch that failed is not known yet.
+    pub(super) unsure: Option<Unsure>,
 }
 
 /// A batch in the making: the newest state, and what brought it there.
@@ -40,17 +50,32 @@ pub(super) struct Draft {
     weight: usize,
     /// For each tenant that changes, the revision that it had before.
     touched: HashMap<TenantId, Revision>,
+    /// What each command with changes did, in their order.
+    steps: Vec<Step>,
+}
+
+/// What one command did.
+struct Step {
+    /// How many changes it made.
+    changes: usize,
+    revision: Revision,
+    /// For each tenant that it changed, the revision that it had before.
+    touched: Vec<(TenantId, Revision)>,
+    record: Option<Record>,
 }
 
 type Stop = oneshot::Sender<Result<(), StoreError>>;
 
 impl BatchWriter {
-    pub(super) fn new(parts: Parts, state: Arc<State>) -> Self {
+    pub(super) fn new(parts: Parts, state: Arc<State>, recording: Recording) -> Self {
         let sweeping = Sweeping::of(&parts.directory.registry());
         Self {
             parts,
             sweeping,
+            recording,
             state,
+            pause: None,
+            unsure: None,
         }
     }
 
@@ -76,7 +101,13 @@ impl BatchWriter {
         }) = next.take()
         {
             if reply.ticket.take() {
-                answers.push((reply, self.decide_one(&mut draft, &asker, command).await));
+                let steps = draft.steps.len();
+                let outcome = self.decide_one(&mut draft, &asker, command).await;
+                answers.push(Decided {
+                    reply,
+                    outcome,
+                    changes: draft.steps.len() > steps,
+                });
             }
             if answers.len() >= MOST || draft.weight >= WEIGHT {
                 break;
@@ -103,6 +134,7 @@ impl BatchWriter {
             changes: Vec::new(),
             weight: 0,
             touched: HashMap::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -115,8 +147,11 @@ impl BatchWriter {
         if self.has_failed() {
             return Err(unavailable("storage not writable"));
         }
+        if self.recording.is_behind() {
+            return Err(unavailable(recording::REASON));
+        }
         for id in draft.world.missing(asker, &command) {
-            let loaded = self.parts.directory.tenant(id).await.map_err(log_failure)?;
+            let loaded = self.parts.directory.tenant(id).await.map_err(refusal_of)?;
             if let Some(snapshot) = loaded {
                 draft.world.tenants.insert(id, (*snapshot).clone());
             }
@@ -126,33 +161,22 @@ impl BatchWriter {
             random: &*self.parts.random,
             revision: draft.world.registry.revision().next(),
         };
+        let action = Action::of(&command);
         let decision = decide(&draft.world, asker, command, &given)?;
-        draft.add(decision.changes, given.revision);
-        Ok(decision.outcome)
-    }
-
-    /// Commits, shows, answers.
-    async fn finish(&mut self, draft: Draft, answers: Vec<(Reply, Result<Outcome, Refusal>)>) {
-        match self.commit(draft).await {
-            Ok(()) => {
-                for (reply, answer) in answers {
-                    reply.give(answer);
-                }
-            }
-            // Whether the batch is on disk is not known, and what was refused was refused on the
-            // strength of it: nobody gets more than that.
-            Err(error) => {
-                self.fail(&error);
-                for (reply, _) in answers {
-                    reply.give(Err(unavailable("storage not writable")));
-                }
-            }
+        let mut record = None;
+        if self.recording.is_on() {
+            let event = Event {
+                asker,
+                action,
+                time: given.now,
+                epoch: self.parts.epoch,
+                revision: given.revision,
+            };
+            let before = |tenant| draft.world.tenants.get(&tenant);
+            record = audit::record(&event, &decision.changes, before);
         }
-    }
-
-    pub(super) fn fail(&self, error: &dyn std::fmt::Display) {
-        log::error!("writes are not accepted any more: {error}");
-        self.state.set(State::FAILED);
+        draft.add(decision.changes, given.revision, record);
+        Ok(decision.outcome)
     }
 
     /// Makes a batch durable and shows it. Without changes there is nothing to do.
@@ -184,7 +208,10 @@ impl BatchWriter {
         };
 
         let gate = self.parts.directory.close_gate().await;
-        self.parts.store.commit(batch).await?;
+        self.state.begin();
+        let committed = self.parts.store.commit(batch).await;
+        self.state.end();
+        committed?;
         let World {
             registry,
             mut tenants,
@@ -210,7 +237,7 @@ impl BatchWriter {
 
     /// Refuses what comes too late.
     pub(super) async fn refuse_the_rest(&self, mut inbox: mpsc::Receiver<Message>) {
-        self.state.set(State::STOPPING);
+        self.state.stop();
         inbox.close();
         while let Some(message) = inbox.recv().await {
             if let Message::Command(queued) = message {
@@ -219,31 +246,71 @@ impl BatchWriter {
         }
     }
 
-    pub(super) async fn close(&self) -> Result<(), StoreError> {
-        self.parts.store.close().await
+    /// Closes the store; after a failure that first takes one more try to open it anew.
+    pub(super) async fn close(&mut self) -> Result<(), StoreError> {
+        if self.has_failed() {
+            self.recover().await;
+        }
+        let recorded = self.recording.end();
+        self.parts.store.close().await.and(recorded)
     }
 }
 
 impl Draft {
     /// Adds the changes of one command.
-    pub(super) fn add(&mut self, changes: Vec<Change>, revision: Revision) {
+    /// Sweeping makes no record.
+    pub(super) fn add(&mut self, changes: Vec<Change>, revision: Revision, record: Option<Record>) {
         if changes.is_empty() {
             return;
         }
+        let mut step = Step {
+            changes: changes.len(),
+            revision,
+            touched: Vec::with_capacity(1),
+            record,
+        };
         for change in &changes {
             let tenant = change.tenant();
             let before = self
                 .world
                 .tenants
                 .get(&tenant)
-                .map(|snapshot| snapshot.revision());
-            self.touched
-                .entry(tenant)
-                .or_insert(before.unwrap_or(Revision::ZERO));
+                .map_or(Revision::ZERO, |snapshot| snapshot.revision());
+            self.touched.entry(tenant).or_insert(before);
+            if step.touched.iter().all(|(id, _)| *id != tenant) {
+                step.touched.push((tenant, before));
+            }
             self.weight += change.weight();
         }
+        self.steps.push(step);
         self.world.apply(&changes, revision);
         self.changes.extend(changes);
+    }
+
+    /// The record of each command, where records are made.
+    pub(super) fn take_records(&mut self) -> Vec<Option<Record>> {
+        let steps = self.steps.iter_mut();
+        steps.map(|step| step.record.take()).collect()
+    }
+
+    /// A batch for each command, to be committed one after the other.
+    pub(super) fn parts(&self, random: &dyn Random) -> Vec<Batch> {
+        let mut changes = self.changes.iter().cloned();
+        let steps = self.steps.iter().map(|step| Batch {
+            operation: random.uuid(),
+            revision: step.revision,
+            tenants: step
+                .touched
+                .iter()
+                .map(|(tenant, before)| TenantRevisions {
+                    tenant: *tenant,
+                    decided_on: *before,
+                    after: step.revision,
+                })
+                .collect(),
+            changes: changes.by_ref().take(step.changes).collect(),
+        });
+        steps.collect()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -94,12 +94,12 @@ fn take_clients(draft: &mut Draft, tenant: &TenantSnapshot) -> bool {
             tenant: id,
             old: Arc::clone(record),
         };
-        draft.add(vec![change], revision);
+        draft.add(vec![change], revision, None);
     }
     if tenant.clients().is_empty() {
         let roles = tenant.roles().iter().cloned().collect();
         let tenant = tenant.tenant().clone();
-        draft.add(vec![Change::RemoveTenant { tenant, roles }], revision);
+        draft.add(vec![Change::RemoveTenant { tenant, roles }], revision, None);
         return false;
     }
     true

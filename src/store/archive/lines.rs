@@ -301,6 +301,7 @@ impl ClientLine {
                 salt: Salt(bytes(&self.salt, "salt")?),
                 last_id: self.last_secret_id,
                 secrets,
+                damaged: Vec::new(),
             },
         })
     }

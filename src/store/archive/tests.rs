@@ -87,6 +87,7 @@ fn client(id: &str) -> Arc<ClientRecord> {
             salt: Salt([0xAB; 16]),
             last_id: 12,
             secrets: (1..=10).map(secret).collect(),
+            damaged: Vec::new(),
         },
     })
 }
@@ -96,6 +97,7 @@ fn rows(number: u8, alias: Option<&str>) -> TenantRows {
         tenant: Arc::new(tenant(number, alias)),
         revision: Revision(100 + u64::from(number)),
         clients: vec![client("a"), client("b")],
+        damaged: Vec::new(),
         roles: roles(),
     }
 }

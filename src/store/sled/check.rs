@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use super::Inner;
 use super::check_tenant;
+use super::digest::Digest;
+use super::engine::Engine;
 use super::files;
 use super::keys::{self, Key, Tree};
+use super::load::{STALE, disagreement};
 use super::rows::{self, EntryRow, LastRow, ManifestRow, Row};
 use super::trees::{Trees, until_error};
 use crate::domain::ids::TenantId;
@@ -14,11 +16,17 @@ use crate::store::{Finding, StoreError};
 
 /// What was found so far.
 #[derive(Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    found: Vec<Finding>,
+    /// Over the rows passed on that a tenant's digest counts.
+    pub digest: Digest,
+    /// Over those that belong to no tenant.
+    entries: Digest,
+}
 
 impl Findings {
     pub fn add(&mut self, place: impl Display, problem: impl Display) {
-        self.0.push(Finding {
+        self.found.push(Finding {
             place: place.to_string(),
             problem: problem.to_string(),
         });
@@ -38,6 +46,10 @@ impl Findings {
                 Ok((bytes, row)) => match Key::read(tree, &bytes) {
                     None => self.add(keys::place(tree, &bytes), "its key makes no sense"),
                     Some(key) => {
+                        match key.counted_in() {
+                            Some(_) => self.digest.add(&row),
+                            None => self.entries.add(&row),
+                        }
                         let row = self.row(&key, &row);
                         visit(self, key, row);
                     }
@@ -74,15 +86,15 @@ impl Findings {
 }
 
 /// Checks the whole store. While a service writes to it, each tenant is checked as of one revision.
-pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
+pub fn everything(engine: &Engine) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Findings::default();
-    meta(inner, &mut findings);
+    meta(engine, &mut findings);
     let mut aliases = HashMap::new();
     let mut after = None;
-    while let Some(tenant) = next_tenant(&inner.trees, after, &mut findings) {
+    while let Some(tenant) = next_tenant(&engine.trees, after, &mut findings) {
         let (found, alias) =
-            inner.at_one_revision(tenant, |trees| check_tenant::check(trees, tenant))?;
-        findings.0.extend(found.0);
+            engine.at_one_revision(tenant, |trees| check_tenant::check(trees, tenant))?;
+        findings.found.extend(found.found);
         if let Some(alias) = alias
             && let Some(other) = aliases.insert(alias, tenant)
         {
@@ -91,30 +103,56 @@ pub fn everything(inner: &Inner) -> Result<Vec<Finding>, StoreError> {
         }
         after = Some(tenant);
     }
-    entries(inner, Tree::ClientIds, &mut findings);
-    entries(inner, Tree::Holders, &mut findings);
-    let blobs = inner.directory.count_blobs()?;
+    all_entries(engine, &mut findings);
+    let blobs = engine.directory.count_blobs()?;
     if blobs > 0 {
         findings.add(
-            inner.directory.blobs().display(),
+            engine.directory.blobs().display(),
             format!("it must be empty, and holds {blobs} files: a power cut can lose their rows"),
         );
     }
-    findings.0.sort();
-    findings.0.dedup();
-    Ok(findings.0)
+    findings.found.sort();
+    findings.found.dedup();
+    Ok(findings.found)
 }
 
-fn meta(inner: &Inner, findings: &mut Findings) {
-    if let Some(manifest) = findings.expect::<ManifestRow>(&inner.trees, &Key::Manifest) {
+/// Compares the indexes over all tenants with what they point to, and with what the store says it
+/// holds. That says it of one revision: where a service goes on writing it cannot be compared.
+fn all_entries(engine: &Engine, findings: &mut Findings) {
+    let last = engine.trees.row::<LastRow>(&Key::Last).ok().flatten();
+    findings.entries = Digest::default();
+    entries(engine, Tree::ClientIds, findings);
+    entries(engine, Tree::Holders, findings);
+    let tenants = engine.trees.with_prefix(Tree::Tenants, &[]).count() as u64;
+    let still = engine.trees.row::<LastRow>(&Key::Last).ok().flatten();
+    let Some(LastRow {
+        holdings: Some(holdings),
+        ..
+    }) = last.filter(|last| still.as_ref() == Some(last))
+    else {
+        return;
+    };
+    if holdings.tenants != tenants {
+        findings.add(
+            Key::Last,
+            disagreement("tenants", holdings.tenants, tenants),
+        );
+    }
+    if holdings.entries != findings.entries.0 {
+        findings.add(Key::Last, STALE);
+    }
+}
+
+fn meta(engine: &Engine, findings: &mut Findings) {
+    if let Some(manifest) = findings.expect::<ManifestRow>(&engine.trees, &Key::Manifest) {
         if let Err(error) = files::refuse_later_format(manifest.format.into(), None) {
             findings.add(Key::Manifest, error);
         }
-        if manifest.identity() != inner.identity {
+        if manifest.identity() != engine.identity {
             findings.add(Key::Manifest, "it belongs to another store");
         }
     }
-    for entry in inner.trees.with_prefix(Tree::Meta, &[]) {
+    for entry in engine.trees.with_prefix(Tree::Meta, &[]) {
         match entry {
             Err(error) => findings.add(format!("`{}`", Tree::Meta.name()), error),
             Ok((key, _)) if Key::read(Tree::Meta, &key).is_none() => {
@@ -124,7 +162,7 @@ fn meta(inner: &Inner, findings: &mut Findings) {
         }
     }
     // Its absence is damage, its own checksum is all that can be compared.
-    let _: Option<LastRow> = findings.expect(&inner.trees, &Key::Last);
+    let _: Option<LastRow> = findings.expect(&engine.trees, &Key::Last);
 }
 
 /// The next tenant that any tree has a row of.
@@ -158,8 +196,8 @@ fn next_tenant(
 }
 
 /// Compares the entries of an index over all tenants with what they point to.
-fn entries(inner: &Inner, tree: Tree, findings: &mut Findings) {
-    let entries = inner.trees.with_prefix(tree, &[]);
+fn entries(engine: &Engine, tree: Tree, findings: &mut Findings) {
+    let entries = engine.trees.with_prefix(tree, &[]);
     findings.each(tree, entries, |findings, key, row: Option<EntryRow>| {
         let (target, problem) = match &key {
             Key::ClientId(client, tenant) => (
@@ -172,12 +210,12 @@ fn entries(inner: &Inner, tree: Tree, findings: &mut Findings) {
             ),
             _ => return,
         };
-        if row.is_none() || matches!(inner.trees.bytes(&target), Ok(Some(_))) {
+        if row.is_none() || matches!(engine.trees.bytes(&target), Ok(Some(_))) {
             return;
         }
         // Both may have gone since the scan began: only what no commit is changing counts.
-        let _gate = inner.gate.read();
-        match (inner.trees.bytes(&key), inner.trees.bytes(&target)) {
+        let _gate = engine.gate.read();
+        match (engine.trees.bytes(&key), engine.trees.bytes(&target)) {
             (Ok(Some(_)), Ok(None)) => findings.add(key, problem),
             (Err(error), _) | (_, Err(error)) => findings.add(key, error),
             _ => {}

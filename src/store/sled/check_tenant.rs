@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::check::Findings;
+use super::collected::are_positions;
 use super::keys::{Key, Tree};
-use super::load::{are_positions, disagreement};
+use super::load::{STALE, disagreement};
 use super::rows::{
     ClientRow, CountRow, DescriptionRow, EntryRow, LastRow, PositionRow, RoleRow, SecretRow,
     TagRow, TenantCountRow, TenantRow,
@@ -72,6 +73,7 @@ pub fn check(trees: &Trees, tenant: TenantId) -> (Findings, Option<String>) {
     check.clients();
     check.tenant_count();
     check.counters();
+    check.digest();
     (check.findings, alias)
 }
 
@@ -287,6 +289,17 @@ impl Check<'_> {
         }
     }
 
+    fn digest(&mut self) {
+        let key = Key::TenantCount(self.tenant);
+        if let Ok(Some(row)) = self.trees.row::<TenantCountRow>(&key)
+            && row
+                .digest
+                .is_some_and(|digest| digest != self.findings.digest.0)
+        {
+            self.findings.add(key, STALE);
+        }
+    }
+
     fn counters(&mut self) {
         let mut holders = std::mem::take(&mut self.holders);
         let findings = &mut self.findings;
@@ -298,6 +311,9 @@ impl Check<'_> {
                     continue;
                 }
             };
+            if key.as_ref().is_ok_and(|key| key.counted_in().is_some()) {
+                findings.digest.add(&bytes);
+            }
             match key {
                 Err(key) => {
                     let place = super::keys::place(Tree::Counters, &key);

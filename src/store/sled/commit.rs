@@ -1,15 +1,18 @@
 //! The one transaction of a batch: checks what it was decided on, writes its rows, moves its
 //! counters.
 
+use std::collections::BTreeMap;
+
 use ::sled::IVec;
 use ::sled::transaction::{
     ConflictableTransactionError, ConflictableTransactionResult, TransactionError,
     TransactionalTree, UnabortableTransactionError,
 };
 
+use super::digest::Digest;
 use super::keys::Key;
-use super::plan::{Before, Move, Plan, Unplannable};
-use super::rows::{self, CountRow, LastRow, Row, TenantCountRow};
+use super::plan::{Before, Move, Plan, Unplannable, Write};
+use super::rows::{self, CountRow, Holdings, LastRow, Row, TenantCountRow};
 use super::trees::{Trees, damaged, sled_error};
 use crate::domain::ids::{Revision, TenantId};
 use crate::store::batch::Batch;
@@ -83,9 +86,51 @@ fn refuse<T>(why: StoreError) -> Step<T> {
     ))
 }
 
+/// What writing rows did beside the rows themselves.
+#[derive(Default)]
+struct Effects {
+    tenants: BTreeMap<TenantId, TenantEffects>,
+    /// By how much the number of tenants changed.
+    tenants_by: i64,
+    /// What came to the indexes that belong to no tenant.
+    entries: Digest,
+}
+
+#[derive(Default)]
+struct TenantEffects {
+    /// By how much the number of roles changed.
+    roles_by: i64,
+    digest: Digest,
+}
+
+impl Effects {
+    fn note(&mut self, key: &Key, old: Option<&[u8]>, new: Option<&[u8]>) {
+        let by = i64::from(new.is_some()) - i64::from(old.is_some());
+        let digest = match key.counted_in() {
+            Some(tenant) => {
+                let effects = self.tenants.entry(tenant).or_default();
+                if let Key::Role(..) = key {
+                    effects.roles_by += by;
+                }
+                &mut effects.digest
+            }
+            None => &mut self.entries,
+        };
+        if let Some(old) = old {
+            digest.remove(old);
+        }
+        if let Some(new) = new {
+            digest.add(new);
+        }
+        if let Key::Tenant(_) = key {
+            self.tenants_by += by;
+        }
+    }
+}
+
 fn apply(views: &Views, plan: &Plan) -> Step<()> {
     let last: Option<LastRow> = views.get(&Key::Last)?;
-    let last = last.map_or(Revision::ZERO, |row| Revision(row.revision));
+    let (reached, holdings) = last.map_or((0, None), |row| (row.revision, row.holdings));
     let mut counts = Vec::with_capacity(plan.tenants.len());
     for (tenant, moving) in &plan.tenants {
         let count = views.get(&Key::TenantCount(*tenant))?;
@@ -101,44 +146,53 @@ fn apply(views: &Views, plan: &Plan) -> Step<()> {
         }
         counts.push((*tenant, moving, count));
     }
-    if plan.revision <= last {
+    if plan.revision.0 <= reached {
         return refuse(StoreError::Failed(format!(
-            "revision {} does not come after {last}",
+            "revision {} does not come after {reached}",
             plan.revision
         )));
     }
-    let roles = apply_writes(views, plan)?;
-    for (tenant, moving, count) in counts {
-        let roles = roles.iter().filter(|(of, _)| *of == tenant);
-        move_tenant(views, tenant, moving, count, roles.map(|(_, by)| by).sum())?;
+    let mut effects = Effects::default();
+    for write in &plan.writes {
+        apply_write(views, write, &mut effects)?;
     }
     for (counter, by) in plan.counters.iter().filter(|(_, by)| **by != 0) {
-        move_counter(views, counter, *by)?;
+        move_counter(views, counter, *by, &mut effects)?;
     }
+    for (tenant, moving, count) in counts {
+        let effects = effects.tenants.remove(&tenant).unwrap_or_default();
+        move_tenant(views, tenant, moving, count, &effects)?;
+    }
+    let last = LastRow {
+        revision: plan.revision.0,
+        operation: *plan.operation.as_bytes(),
+        holdings: move_holdings(holdings, &effects)?,
+    };
+    views.put(&Key::Last, &last)
+}
+
+fn apply_write(views: &Views, write: &Write, effects: &mut Effects) -> Step<()> {
+    let old = views.write(&write.key, write.value.as_deref())?;
+    match (write.before, old.is_some()) {
+        (Before::Nothing, true) => return refuse(damaged(&write.key, "it is there already")),
+        (Before::Something, false) => return refuse(damaged(&write.key, "it is missing")),
+        _ => {}
+    }
+    effects.note(&write.key, old.as_deref(), write.value.as_deref());
     Ok(())
 }
 
-/// Gives by how much the number of roles of which tenant changed, one entry for each change.
-fn apply_writes(views: &Views, plan: &Plan) -> Step<Vec<(TenantId, i64)>> {
-    let mut roles = Vec::new();
-    for write in &plan.writes {
-        let was_there = views.write(&write.key, write.value.as_deref())?.is_some();
-        match (write.before, was_there) {
-            (Before::Nothing, true) => {
-                return refuse(damaged(&write.key, "it is there already"));
-            }
-            (Before::Something, false) => return refuse(damaged(&write.key, "it is missing")),
-            _ => {}
-        }
-        if let Key::Role(tenant, _) = write.key {
-            match (was_there, write.value.is_some()) {
-                (false, true) => roles.push((tenant, 1)),
-                (true, false) => roles.push((tenant, -1)),
-                _ => {}
-            }
-        }
+fn move_holdings(holdings: Option<Holdings>, effects: &Effects) -> Step<Option<Holdings>> {
+    let Some(holdings) = holdings else {
+        return Ok(None);
+    };
+    match holdings.tenants.checked_add_signed(effects.tenants_by) {
+        Some(tenants) => Ok(Some(Holdings {
+            tenants,
+            entries: Digest(holdings.entries).plus(effects.entries).0,
+        })),
+        None => refuse(damaged(Key::Last, "its count would fall below zero")),
     }
-    Ok(roles)
 }
 
 fn move_tenant(
@@ -146,13 +200,18 @@ fn move_tenant(
     tenant: TenantId,
     moving: &Move,
     count: Option<TenantCountRow>,
-    roles_by: i64,
+    effects: &TenantEffects,
 ) -> Step<()> {
     let key = Key::TenantCount(tenant);
-    let (clients, roles) = count.map_or((0, 0), |row| (row.clients, row.roles));
+    let count = count.unwrap_or(TenantCountRow {
+        clients: 0,
+        roles: 0,
+        revision: 0,
+        digest: Some(0),
+    });
     let moved = (
-        clients.checked_add_signed(moving.clients),
-        roles.checked_add_signed(roles_by),
+        count.clients.checked_add_signed(moving.clients),
+        count.roles.checked_add_signed(effects.roles_by),
     );
     match (moving.removed, moved) {
         (_, (None, _) | (_, None)) => refuse(damaged(&key, "it would fall below zero")),
@@ -164,25 +223,29 @@ fn move_tenant(
             "tenant {tenant} cannot be removed: it still holds something"
         ))),
         (false, (Some(clients), Some(roles))) => {
-            let revision = moving.after.0;
+            let digest = count.digest.map(Digest);
             let row = TenantCountRow {
                 clients,
                 roles,
-                revision,
+                revision: moving.after.0,
+                digest: digest.map(|digest| digest.plus(effects.digest).0),
             };
             views.put(&key, &row)
         }
     }
 }
 
-fn move_counter(views: &Views, key: &Key, by: i64) -> Step<()> {
+fn move_counter(views: &Views, key: &Key, by: i64, effects: &mut Effects) -> Step<()> {
     let count: Option<CountRow> = views.get(key)?;
-    match count.map_or(0, |row| row.clients).checked_add_signed(by) {
-        None => refuse(damaged(key, "it would fall below zero")),
-        Some(0) => {
-            views.write(key, None)?;
-            Ok(())
-        }
-        Some(clients) => views.put(key, &CountRow { clients }),
-    }
+    let row = match count.map_or(0, |row| row.clients).checked_add_signed(by) {
+        None => return refuse(damaged(key, "it would fall below zero")),
+        Some(0) => None,
+        Some(clients) => match rows::seal(key, &CountRow { clients }) {
+            Ok(row) => Some(row),
+            Err(why) => return refuse(damaged(key, why)),
+        },
+    };
+    let old = views.write(key, row.as_deref())?;
+    effects.note(key, old.as_deref(), row.as_deref());
+    Ok(())
 }

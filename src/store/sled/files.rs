@@ -25,6 +25,8 @@ const SLED: &str = "sled";
 const LOCK: &str = "lock";
 const MARKER: &str = "marker";
 const MARKER_UNFINISHED: &str = "marker.new";
+const PROBE: &str = "probe";
+const WATERMARK: &str = "revision";
 
 /// Says that a first start was completed in this directory, and which store is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +146,15 @@ impl DataDirectory {
         self.sled().join("blobs")
     }
 
+    pub fn marker(&self) -> PathBuf {
+        self.root.join(MARKER)
+    }
+
+    /// The file that says which revision was durable last.
+    pub fn watermark(&self) -> PathBuf {
+        self.root.join(WATERMARK)
+    }
+
     /// Whether sled's directory holds anything at all.
     pub fn has_sled(&self) -> Result<bool, StoreError> {
         let path = self.sled();
@@ -158,6 +169,22 @@ impl DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(failed("cannot read", &path)(error)),
         }
+    }
+
+    /// Whether the directory can be written, with room for some of sled's segments: writes a file
+    /// of its own to the disk, and removes it.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        const ROOM: usize = 2 << 20;
+        let path = self.root.join(PROBE);
+        let written = || -> io::Result<()> {
+            let mut file = private_file().create(true).truncate(true).open(&path)?;
+            file.write_all(&vec![0; ROOM])?;
+            file.sync_all()
+        };
+        let written = written();
+        let removed = remove_file(&path);
+        written.map_err(failed("cannot write", &path))?;
+        removed
     }
 
     pub fn create_sled(&self) -> Result<(), StoreError> {
@@ -176,6 +203,23 @@ impl DataDirectory {
         }
     }
 
+    /// sled's snapshots only save it from reading its whole log.
+    pub fn remove_snapshots(&self) -> Result<(), StoreError> {
+        self.remove_named(|name| name.starts_with("snap."))
+    }
+
+    fn remove_named(&self, is_meant: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        let directory = self.sled();
+        let unreadable = || failed("cannot read", &directory);
+        for entry in directory.read_dir().map_err(unreadable())? {
+            let entry = entry.map_err(unreadable())?;
+            if is_meant(&entry.file_name().to_string_lossy()) {
+                remove_file(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// A page of `conf` that was torn when it was created makes sled refuse; sled writes it anew.
     pub fn remove_configuration(&self) -> Result<(), StoreError> {
         remove_file(&self.configuration())
@@ -184,16 +228,7 @@ impl DataDirectory {
     /// To be done before sled opens its directory: a snapshot that a kill left half-written can
     /// make every opening fail, and what is read must not be what only the page cache holds.
     pub fn prepare_for_opening(&self) -> Result<(), StoreError> {
-        let directory = self.sled();
-        let unreadable = || failed("cannot read", &directory);
-        for entry in directory.read_dir().map_err(unreadable())? {
-            let entry = entry.map_err(unreadable())?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("snap.") && name.ends_with(".generating") {
-                remove_file(&entry.path())?;
-            }
-        }
+        self.remove_named(|name| name.starts_with("snap.") && name.ends_with(".generating"))?;
         let database = self.database();
         if database.exists() {
             let file = File::open(&database).map_err(failed("cannot open", &database))?;
@@ -355,7 +390,7 @@ fn remove_file(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Creates a directory and those above it, each for its owner alone and durable in its parent.
-fn create_directory(path: &Path) -> io::Result<()> {
+pub fn create_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -370,7 +405,7 @@ fn create_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-fn private_file() -> OpenOptions {
+pub fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -386,7 +421,7 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
     sync_directory_io(path).map_err(failed("cannot sync", path))
 }
 

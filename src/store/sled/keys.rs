@@ -165,6 +165,27 @@ impl Key {
         }
     }
 
+    /// The tenant whose digest counts its row: none for what is counted over all tenants, and for
+    /// the row that holds the digest.
+    pub const fn counted_in(&self) -> Option<TenantId> {
+        match self {
+            Self::Tenant(tenant)
+            | Self::Client(tenant, _)
+            | Self::Secret(tenant, _, _)
+            | Self::Tag(tenant, _, _)
+            | Self::Assignment(tenant, _, _)
+            | Self::Role(tenant, _)
+            | Self::RoleDescription(tenant, _)
+            | Self::TagCount(tenant, _)
+            | Self::RoleCount(tenant, _) => Some(*tenant),
+            Self::ClientId(..)
+            | Self::Holder(..)
+            | Self::TenantCount(_)
+            | Self::Manifest
+            | Self::Last => None,
+        }
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let key = Writer::default();
         let key = match self {

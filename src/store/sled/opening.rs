@@ -5,20 +5,21 @@
 //! that holds more has lost its marker. A directory with a marker must hold the store that the
 //! marker names: sled opens some damaged directories as empty stores, or rolled back, silently.
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 use std::time::Duration;
 
 use ::sled::Db;
 use ::sled::transaction::TransactionError;
 use uuid::Uuid;
 
+use super::aside::Aside;
 use super::files::{self, DataDirectory, FORMAT, Marker};
 use super::keys::{Key, Tree};
-use super::rows::{self, LastRow, ManifestRow};
+use super::panics;
+use super::rescue::{self, Rescued};
+use super::rows::{self, Holdings, LastRow, ManifestRow};
 use super::trees::{Trees, damaged, sled_error};
+use super::watermark::Watermark;
 use crate::domain::ids::{Epoch, Revision};
 use crate::domain::ports::Random;
 use crate::store::StoreError;
@@ -55,6 +56,8 @@ pub struct Foundation {
     pub db: Db,
     pub identity: Identity,
     pub last: Revision,
+    /// Its files looked damaged: here is a copy of them.
+    pub suspicion: Option<Aside>,
     /// Whether the first start was completed.
     pub complete: bool,
     /// Last, so that its lock outlives sled.
@@ -69,6 +72,17 @@ pub fn open(root: &Path, random: &dyn Random) -> Result<Foundation, StoreError> 
         Err(error) => Err(error),
     }
     .map_err(|error| within(root, error))
+}
+
+/// Opens a directory that this process has had open all the time, and whose sled was let go.
+pub fn again(directory: &DataDirectory) -> Result<Foundation, StoreError> {
+    match directory.read_marker()? {
+        Some(marker) => existing(directory.with_sled(&marker.directory), &marker),
+        None => Err(StoreError::Failed(
+            "its first start was not completed".to_owned(),
+        )),
+    }
+    .map_err(|error| within(directory.root(), error))
 }
 
 /// Begins a store in a directory that is empty or absent.
@@ -87,6 +101,7 @@ fn within(root: &Path, error: StoreError) -> StoreError {
              backup into an empty one"
         )),
         StoreError::Failed(why) => StoreError::Failed(format!("{root}: {why}")),
+        StoreError::Closed => StoreError::Closed,
     }
 }
 
@@ -96,7 +111,32 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
             "the marker says that there is a store, and its files are missing".to_owned(),
         ));
     }
-    let db = open_sled(&directory)?;
+    let Rescued { db, suspicion } = rescue::open(&directory)?;
+    match believed(&directory, marker, db) {
+        Ok((trees, db, identity, last)) => Ok(Foundation {
+            trees,
+            db,
+            identity,
+            last,
+            suspicion,
+            complete: true,
+            directory,
+        }),
+        Err(error) => {
+            if let Some(aside) = suspicion {
+                aside.put_back()?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Compares what sled found with what is known of the store from outside.
+fn believed(
+    directory: &DataDirectory,
+    marker: &Marker,
+    db: Db,
+) -> Result<(Trees, Db, Identity, Revision), StoreError> {
     if !db.was_recovered() {
         return Err(StoreError::Damaged(
             "the marker says that there is a store, and its files hold nothing".to_owned(),
@@ -130,14 +170,14 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
             seal.revision
         )));
     }
-    Ok(Foundation {
-        trees,
-        db,
-        identity,
-        last,
-        complete: true,
-        directory,
-    })
+    if let Some(durable) = Watermark::read(&directory.watermark(), identity)?
+        && last < durable
+    {
+        return Err(StoreError::Damaged(format!(
+            "the store ends with revision {last}, and revision {durable} was on disk"
+        )));
+    }
+    Ok((trees, db, identity, last))
 }
 
 fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation, StoreError> {
@@ -200,6 +240,7 @@ fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, Sto
         db,
         identity,
         last: Revision::ZERO,
+        suspicion: None,
         complete: false,
         directory,
     })
@@ -209,6 +250,7 @@ fn begin(trees: &Trees, manifest: &ManifestRow) -> Result<(), StoreError> {
     let last = LastRow {
         revision: 0,
         operation: [0; 16],
+        holdings: Some(Holdings::default()),
     };
     let unfit = |key: Key| move |why| damaged(key, why);
     let manifest = rows::seal(&Key::Manifest, manifest).map_err(unfit(Key::Manifest))?;
@@ -241,7 +283,7 @@ fn identity(trees: &Trees) -> Result<Option<(ManifestRow, Revision)>, StoreError
 }
 
 /// Opens sled with everything that has to be done right before and right after.
-fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
+pub fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
     directory.prepare_for_opening()?;
     let config = ::sled::Config::new()
         .path(directory.sled())
@@ -252,6 +294,15 @@ fn open_sled(directory: &DataDirectory) -> Result<Db, StoreError> {
     Ok(db)
 }
 
+/// Has sled write a snapshot, which it does when it opens, and only then. What lies before a
+/// snapshot is not replayed, and a damaged byte there is an error where it is read; in what is
+/// replayed it may be the end of everything. That it cannot be written is no failure.
+pub fn write_snapshot(directory: &DataDirectory) {
+    if let Err(error) = open_sled(directory) {
+        log::debug!("no snapshot was written: {error}");
+    }
+}
+
 /// sled's own lock may outlive the last use of a store in this process by a moment.
 fn patiently(
     directory: &DataDirectory,
@@ -260,7 +311,7 @@ fn patiently(
     const TRIES: usize = 50;
     const PAUSE: Duration = Duration::from_millis(20);
     for _ in 0..TRIES {
-        match without_panic(&open) {
+        match panics::caught(&open) {
             Some(Ok(db)) => return Ok(db),
             Some(Err(error)) if is_lock(&error) => std::thread::sleep(PAUSE),
             Some(Err(error)) => return Err(sled_error("opening the store", &error)),
@@ -277,26 +328,4 @@ fn patiently(
 
 fn is_lock(error: &::sled::Error) -> bool {
     matches!(error, ::sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
-}
-
-thread_local! {
-    static SILENT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs what may panic on damaged files; `None` when it did. Of the panic nothing reaches the log:
-/// its text holds paths of sources and nothing that helps.
-fn without_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !SILENT.get() {
-                usual(info);
-            }
-        }));
-    });
-    SILENT.set(true);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    SILENT.set(false);
-    outcome.ok()
 }

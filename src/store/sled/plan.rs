@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::keys::{Key, TagKey};
 use super::rows::{
-    self, ClientRow, DescriptionRow, EntryRow, LastRow, PositionRow, RoleRow, Row, RowFault,
-    SecretRow, TagRow, TenantRow,
+    self, ClientRow, DescriptionRow, EntryRow, PositionRow, RoleRow, Row, RowFault, SecretRow,
+    TagRow, TenantRow,
 };
 use crate::domain::client::ClientRecord;
 use crate::domain::ids::{Revision, RoleId, TenantId};
@@ -40,6 +42,7 @@ pub struct Move {
 /// Everything that a batch does to the store.
 pub struct Plan {
     pub revision: Revision,
+    pub operation: Uuid,
     /// In the order of the changes: of two for one key the last one counts.
     pub writes: Vec<Write>,
     pub tenants: BTreeMap<TenantId, Move>,
@@ -58,6 +61,7 @@ impl Plan {
     pub fn of(batch: &Batch) -> Result<Self, Unplannable> {
         let mut plan = Self {
             revision: batch.revision,
+            operation: batch.operation,
             writes: Vec::new(),
             tenants: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -74,11 +78,6 @@ impl Plan {
         for change in &batch.changes {
             plan.change(change)?;
         }
-        let last = LastRow {
-            revision: batch.revision.0,
-            operation: *batch.operation.as_bytes(),
-        };
-        plan.put(Key::Last, &last, Before::Either)?;
         Ok(plan)
     }
 
@@ -164,6 +163,11 @@ impl Plan {
                 self.remove(key(secret.id), Before::Either);
             }
         }
+        for damaged in old.map_or(&[][..], |old| &old.secrets.damaged) {
+            if !new.secrets.damaged.contains(damaged) {
+                self.remove(key(*damaged), Before::Either);
+            }
+        }
         for secret in &new.secrets.secrets {
             if old.and_then(|old| old.secrets.get(secret.id)) != Some(secret) {
                 self.put(key(secret.id), &SecretRow::of(secret), Before::Either)?;
@@ -232,8 +236,9 @@ impl Plan {
         self.moving(tenant)?.clients -= 1;
         self.remove(Key::Client(tenant, id.clone()), Before::Something);
         self.remove(Key::ClientId(id.clone(), tenant), Before::Either);
-        for secret in &old.secrets.secrets {
-            self.remove(Key::Secret(tenant, id.clone(), secret.id), Before::Either);
+        let secrets = old.secrets.secrets.iter().map(|secret| secret.id);
+        for secret in secrets.chain(old.secrets.damaged.iter().copied()) {
+            self.remove(Key::Secret(tenant, id.clone(), secret), Before::Either);
         }
         for tag in old.client.tags.iter() {
             self.remove_tag(tenant, tag, old);

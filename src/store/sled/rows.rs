@@ -80,6 +80,17 @@ pub fn open<R: Row>(key: &Key, bytes: &[u8]) -> Result<R, RowFault> {
     R::read(*version, content)
 }
 
+/// The row with the checksum that fits its key and content, whatever it has.
+pub fn resealed(key: &Key, bytes: &[u8]) -> Vec<u8> {
+    let body = bytes
+        .split_last_chunk::<CHECKSUM>()
+        .map_or(bytes, |(body, _)| body);
+    let mut row = body.to_vec();
+    let checksum = checksum(key.tree().name(), &key.bytes(), body);
+    row.extend_from_slice(&checksum.to_be_bytes());
+    row
+}
+
 pub fn checksum(tree: &str, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(tree.as_bytes());
@@ -158,11 +169,6 @@ rows! {
     DescriptionRow { text: String, }
     /// A row that says all with its key.
     EntryRow {}
-    TenantCountRow {
-        clients: u64,
-        roles: u64,
-        revision: u64,
-    }
     /// How many clients have a tag or hold a role; never 0.
     CountRow { clients: u64, }
     ManifestRow {
@@ -170,10 +176,64 @@ rows! {
         store: [u8; 16],
         epoch: u32,
     }
-    /// The last batch.
-    LastRow {
-        revision: u64,
-        operation: [u8; 16],
+}
+
+/// What a tenant holds, as of its last change. Version 1 had no digest.
+#[derive(Encode, Decode, PartialEq, Eq)]
+pub struct TenantCountRow {
+    pub clients: u64,
+    pub roles: u64,
+    pub revision: u64,
+    /// Over all rows of the tenant but this one; `None` where rows of before were never counted.
+    pub digest: Option<u64>,
+}
+
+impl Row for TenantCountRow {
+    const VERSION: u8 = 2;
+
+    fn read(version: u8, content: &[u8]) -> Result<Self, RowFault> {
+        match version {
+            1 => whole(content).map(|(clients, roles, revision)| Self {
+                clients,
+                roles,
+                revision,
+                digest: None,
+            }),
+            2 => whole(content),
+            unknown => Err(RowFault::UnknownVersion(unknown)),
+        }
+    }
+}
+
+/// The last batch, and what the store holds since. Version 1 had the first two alone.
+#[derive(Encode, Decode, PartialEq, Eq)]
+pub struct LastRow {
+    pub revision: u64,
+    pub operation: [u8; 16],
+    pub holdings: Option<Holdings>,
+}
+
+/// What the store holds over all tenants.
+#[derive(Clone, Copy, Debug, Default, Encode, Decode, PartialEq, Eq)]
+pub struct Holdings {
+    pub tenants: u64,
+    /// The digest over the indexes that belong to no tenant.
+    pub entries: u64,
+}
+
+impl Row for LastRow {
+    const VERSION: u8 = 2;
+
+    fn read(version: u8, content: &[u8]) -> Result<Self, RowFault> {
+        match version {
+            1 => whole(content).map(|(revision, operation)| Self {
+                revision,
+                operation,
+                holdings: None,
+            }),
+            2 => whole(content),
+            unknown => Err(RowFault::UnknownVersion(unknown)),
+        }
     }
 }
 
@@ -228,7 +288,7 @@ impl ClientRow {
             changed: changed.0,
             tags: small(tags.len())?,
             roles: small(role_ids.len())?,
-            secrets: small(record.secrets.secrets.len())?,
+            secrets: small(record.secrets.len())?,
         })
     }
 

@@ -132,6 +132,7 @@ fn an_issued_token_verifies_until_it_expires() {
         tenant: TenantId::from_bytes([0x11; 16]),
         client: ClientId::parse("pump-1").unwrap(),
         generation: generation(),
+        begins: NOW,
         expires: NOW + 3_600,
     };
     assert_eq!(verified, expected);

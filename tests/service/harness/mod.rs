@@ -7,6 +7,9 @@ pub mod process;
 pub mod response;
 pub mod wire;
 
+#[path = "../../common/faulty.rs"]
+pub mod faulty;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use credenza::cli::serve::{Base, BootstrapSettings, DataSet, Schedule, Settings, start};
+use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
 use credenza::domain::ids::{ClientId, TenantId};
 use credenza::domain::times::Timestamp;
 use credenza::service::decide::Limits;
@@ -26,6 +29,7 @@ use credenza::tokens::secret::PlainSecret;
 use tempfile::TempDir;
 
 pub use caller::{Caller, anonymous};
+pub use faulty::{Fault, Faults};
 pub use response::Response;
 
 /// The tenant that every store of the tests begins with, and its first client.
@@ -49,6 +53,11 @@ pub struct Choices {
     pub print_first: bool,
     /// Backups that the service takes by itself: how often, in seconds, and how many are kept.
     pub backups: Option<(u64, usize)>,
+    /// How long the store may take for a batch.
+    pub patience: Duration,
+    /// What stands between the service and its store.
+    pub faults: Option<Arc<Faults>>,
+    pub audit_log: Option<std::path::PathBuf>,
 }
 
 impl Default for Choices {
@@ -59,6 +68,9 @@ impl Default for Choices {
             memory_bytes: 512 << 20,
             print_first: false,
             backups: None,
+            patience: Settings::PATIENCE,
+            faults: None,
+            audit_log: None,
         }
     }
 }
@@ -68,7 +80,8 @@ pub struct Server {
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
     random: Arc<SeededRandom>,
-    choices: Choices,
+    /// What the next start takes.
+    pub choices: Choices,
     process: Option<Process>,
     /// What the first start printed.
     pub printed: String,
@@ -122,6 +135,7 @@ impl Server {
         };
         Settings {
             data: Some(self.data()),
+            audit_log: self.choices.audit_log.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             base: Base::Given("http://credenza.test".into()),
             behind_tls_proxy: false,
@@ -137,7 +151,14 @@ impl Server {
             }),
             workers: Some(2),
             clock: self.clock.clone(),
+            monotonic: self.clock.clone(),
             random: self.random.clone(),
+            patience: self.choices.patience,
+            between: self
+                .choices
+                .faults
+                .clone()
+                .map(|faults| Arc::new(move |store| faults.before(store)) as Between),
         }
     }
 

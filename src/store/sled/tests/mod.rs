@@ -3,6 +3,7 @@
 
 mod damage;
 mod forms;
+mod log;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::domain::tenant::{Tenant, TenantState};
 use crate::domain::text::{Alias, Description, Name, Tag};
 use crate::domain::times::Timestamp;
 use crate::store::batch::{Batch, Change, TenantRevisions};
-use crate::store::{CommitError, Finding, Store, StoreError};
+use crate::store::{CommitError, Finding, Store, StoreError, TenantRows};
 
 struct Fixed;
 
@@ -109,6 +110,7 @@ fn record(id: &str, tags: Vec<Tag>, roles: Vec<RoleId>, secrets: Vec<Secret>) ->
             salt: Salt([9; 16]),
             last_id: i32::MAX,
             secrets,
+            damaged: Vec::new(),
         },
     }
 }
@@ -211,13 +213,36 @@ impl House {
         self.runtime.block_on(self.store.check()).unwrap()
     }
 
-    fn load(&self) -> Result<(), StoreError> {
+    fn rows(&self) -> Result<TenantRows, StoreError> {
         let loaded = self.runtime.block_on(self.store.load(tenant_id(1)));
-        loaded.map(|rows| assert!(rows.is_some()))
+        loaded.map(|rows| rows.expect("the tenant is there"))
     }
 
-    fn tree(&self, key: &Key) -> &::sled::Tree {
-        self.store.inner.trees.get(key.tree())
+    fn client(&self, id: &str) -> Arc<ClientRecord> {
+        let rows = self.rows().unwrap();
+        let found = rows
+            .clients
+            .iter()
+            .find(|record| record.client.id.as_str() == id);
+        found.unwrap().clone()
+    }
+
+    /// Whether all of the first tenant can be believed.
+    fn load(&self) -> Result<(), StoreError> {
+        let rows = self.rows()?;
+        let secrets = rows
+            .clients
+            .iter()
+            .map(|client| client.secrets.damaged.len());
+        match rows.damaged.len() + secrets.sum::<usize>() {
+            0 => Ok(()),
+            damaged => Err(StoreError::Damaged(format!("{damaged} things"))),
+        }
+    }
+
+    fn tree(&self, key: &Key) -> ::sled::Tree {
+        let engine = self.store.inner.engine().unwrap();
+        engine.trees.get(key.tree()).clone()
     }
 
     fn bytes(&self, key: &Key) -> Vec<u8> {

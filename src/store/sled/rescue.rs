@@ -1,0 +1,164 @@
+//! What is done about files of sled that look damaged: they are copied aside, mended where that is
+//! certain, and opened only after. What cannot be opened is left as it was found.
+
+use std::path::Path;
+
+use ::sled::Db;
+
+use super::aside::Aside;
+use super::check;
+use super::engine::Engine;
+use super::files::DataDirectory;
+use super::keys::Key;
+use super::log::{self as sled_log, Inspection, Mended, Suspect};
+use super::opening::open_sled;
+use super::panics;
+use crate::store::{Finding, StoreError};
+
+/// sled, opened. With a copy of its files where they looked damaged: then every row has to be
+/// checked before it is believed.
+pub struct Rescued {
+    pub db: Db,
+    pub suspicion: Option<Aside>,
+}
+
+/// Looks at sled's files before sled does, and opens them.
+pub fn open(directory: &DataDirectory) -> Result<Rescued, StoreError> {
+    directory.prepare_for_opening()?;
+    let sled = directory.sled();
+    let inspection = sled_log::inspect(&sled)?;
+    if inspection.suspects.is_empty() {
+        match open_sled(directory) {
+            Err(StoreError::Damaged(_)) => {}
+            opened => {
+                return opened.map(|db| Rescued {
+                    db,
+                    suspicion: None,
+                });
+            }
+        }
+    }
+    let aside = match Aside::copy(directory) {
+        Ok(aside) => Some(aside),
+        // What a power cut leaves; sled is made for that.
+        Err(error) if inspection.suspects.iter().all(|suspect| suspect.at_tip) => {
+            log::warn!("{error}. The end of the log may be torn; it is opened all the same");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    report(&sled, &inspection, aside.as_ref());
+    mend(&sled, inspection);
+    match open_somehow(directory) {
+        Ok(db) => Ok(Rescued {
+            db,
+            suspicion: aside,
+        }),
+        Err(error) => {
+            if let Some(aside) = aside {
+                aside.put_back()?;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn report(sled: &Path, inspection: &Inspection, aside: Option<&Aside>) {
+    const MOST: usize = 20;
+    for suspect in inspection.suspects.iter().take(MOST) {
+        let at = place(sled, suspect);
+        log::warn!("{at} looks damaged: {:?}", suspect.what);
+    }
+    let suspects = inspection.suspects.len();
+    match aside {
+        Some(aside) => log::warn!(
+            "{suspects} places of the store look damaged; it was copied to {}",
+            aside.path().display()
+        ),
+        None => log::warn!("{suspects} places of the store look damaged"),
+    }
+}
+
+fn place(sled: &Path, suspect: &Suspect) -> String {
+    let file = suspect.file.strip_prefix(sled).unwrap_or(&suspect.file);
+    format!("{} at byte {}", file.display(), suspect.offset)
+}
+
+/// Mends what is certain; what is mended may show more that can be.
+fn mend(sled: &Path, mut inspection: Inspection) {
+    const ROUNDS: usize = 8;
+    for _ in 0..ROUNDS {
+        let mut mended = 0;
+        for outcome in sled_log::mend_suspects(&inspection) {
+            let at = place(sled, &outcome.suspect);
+            match outcome.mended {
+                Ok(Mended::Repaired(_)) => {
+                    mended += 1;
+                    log::warn!("{at} is put right: one byte was damaged");
+                }
+                Ok(Mended::Resealed { sound, damaged, .. }) => {
+                    mended += 1;
+                    log::warn!("{at} can be read again: {sound} rows are whole, {damaged} are not");
+                }
+                Err(why) => log::warn!("{at} cannot be mended: {why}"),
+            }
+        }
+        if mended == 0 {
+            return;
+        }
+        match sled_log::inspect(sled) {
+            Ok(next) if !next.suspects.is_empty() => inspection = next,
+            _ => return,
+        }
+    }
+}
+
+/// Checks every row of a store that looked damaged. What is whole is served; where the indexes over
+/// all tenants do not fit, nothing is, since nobody can tell then who is unknown.
+pub fn settle(engine: &Engine, aside: &Aside) -> Result<Settled, StoreError> {
+    const MOST: usize = 20;
+    let findings = panics::caught(|| check::everything(engine)).ok_or_else(|| {
+        StoreError::Damaged("its files make no sense where they were read".to_owned())
+    })??;
+    if findings.is_empty() {
+        log::warn!("every row of the store was checked and is whole; its copy is removed");
+        return Ok(Settled::Whole);
+    }
+    for finding in findings.iter().take(MOST) {
+        log::error!("damaged: {finding}");
+    }
+    if let Some(finding) = findings.iter().find(|finding| is_of_all(finding)) {
+        return Err(StoreError::Damaged(finding.to_string()));
+    }
+    log::error!(
+        "{} things of the store are damaged, and what is whole is served. What was found is in {}",
+        findings.len(),
+        aside.path().display()
+    );
+    Ok(Settled::Damaged)
+}
+
+/// What came of a suspicion.
+pub enum Settled {
+    Whole,
+    Damaged,
+}
+
+fn is_of_all(finding: &Finding) -> bool {
+    finding.place == Key::Last.to_string()
+}
+
+/// Opens it as it is, else without the snapshot, which sled can do without, else with a new
+/// configuration, which always says the same.
+fn open_somehow(directory: &DataDirectory) -> Result<Db, StoreError> {
+    let first = match open_sled(directory) {
+        Err(error @ StoreError::Damaged(_)) => error,
+        opened => return opened,
+    };
+    directory.remove_snapshots()?;
+    if let Ok(db) = open_sled(directory) {
+        return Ok(db);
+    }
+    directory.remove_configuration()?;
+    open_sled(directory).map_err(|_| first)
+}

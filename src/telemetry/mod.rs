@@ -1,0 +1,3 @@
+//! What is told of the service to those who run it.
+
+pub mod audit;
