@@ -15,6 +15,7 @@ pub mod demo;
 pub mod failures;
 pub mod import;
 pub mod recover;
+pub mod revoke;
 pub mod roles;
 pub mod tokens;
 pub mod writer;

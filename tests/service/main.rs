@@ -37,6 +37,7 @@ mod service_clock;
 mod statuses;
 mod storage_faults;
 mod tenants;
+mod then_revoke;
 mod token_content;
 mod token_endpoint;
 mod token_life;

@@ -29,6 +29,8 @@ pub struct Verified {
     /// Aliases that moved from one tenant to another while the archive was taken: they stay with
     /// the tenant that got them last.
     pub passed_on: Vec<PassedOn>,
+    /// The last change of each tenant.
+    pub revisions: HashMap<TenantId, Revision>,
     digest: [u8; 32],
 }
 
@@ -84,10 +86,12 @@ pub fn verify(input: impl BufRead) -> Result<Verified, ArchiveError> {
     let mut key = None;
     let mut aliases: HashMap<String, (TenantId, Revision)> = HashMap::new();
     let mut passed_on = Vec::new();
+    let mut revisions = HashMap::new();
     loop {
         match reader.next_item()? {
             Item::Key(pem) => key = Some(pem),
-            Item::Tenant(tenant, _) => {
+            Item::Tenant(tenant, revision) => {
+                revisions.insert(tenant.id, revision);
                 let Some(alias) = &tenant.alias else { continue };
                 let newer = (tenant.id, tenant.changed);
                 match aliases.entry(alias.folded()) {
@@ -109,6 +113,7 @@ pub fn verify(input: impl BufRead) -> Result<Verified, ArchiveError> {
                     totals,
                     key,
                     passed_on,
+                    revisions,
                     digest: reader.digest(),
                 });
             }
