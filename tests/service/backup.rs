@@ -172,6 +172,49 @@ fn no_file_is_written_over() {
 }
 
 #[test]
+fn two_commands_do_not_write_one_file() {
+    let server = Server::start();
+    let to = file(&server, "a");
+    let other = std::fs::File::create(file(&server, "a.partial")).unwrap();
+    other.lock().unwrap();
+    backup(&server.data(), &to).refused_because("another command is writing");
+    drop(other);
+    backup(&server.data(), &to).succeeded();
+    assert!(!file(&server, "a.partial").exists());
+}
+
+#[test]
+fn a_tenant_that_is_not_in_memory_is_taken_while_others_are_written_to() {
+    let mut server = Server::start();
+    let tenant = server.new_tenant("Cold");
+    let cold = server.operator().in_tenant(&tenant);
+    for number in 0..20 {
+        let body = json!({ "Id": format!("cold-{number:02}") });
+        cold.post(&cold.v1(CLIENTS), &body).expect(201);
+    }
+    server.restart();
+    let operator = server.operator();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (done, operator) = (&done, &operator);
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                operator.post(&operator.v1(CLIENTS), &json!({})).expect(201);
+            }
+        });
+        let to = file(&server, "a");
+        backup(&server.data(), &to).succeeded();
+        done.store(true, Ordering::Relaxed);
+        let text = std::fs::read_to_string(&to).unwrap();
+        assert_eq!(
+            text.matches("\"cold-").count(),
+            2 * 20,
+            "an id and a name each"
+        );
+    });
+}
+
+#[test]
 fn a_tenant_that_is_deleted_is_not_in_it() {
     let server = Server::start();
     let tenant = server.new_tenant("Gone");

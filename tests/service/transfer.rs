@@ -256,3 +256,41 @@ fn an_import_that_stops_early_tells_why_however_much_was_still_to_come() {
     source.terminate();
     target.terminate();
 }
+
+#[test]
+fn what_is_imported_is_in_the_audit_log_of_whoever_writes_it() {
+    let (source, file) = plant();
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("audit.jsonl");
+    let mut target = Server::with(Choices {
+        print_first: true,
+        audit_log: Some(log.clone()),
+        ..Choices::default()
+    });
+    let actions = || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let actions = lines.map(|line: Value| line["Action"].as_str().unwrap().to_owned());
+        actions.collect::<Vec<_>>()
+    };
+    let tenant = second(&source);
+    export(&source.data(), &file, &[]).succeeded();
+    import(&file, &target.data(), &["--tenant", &tenant]).succeeded();
+    let mut clients = vec!["client.import".to_owned(); 3];
+    let mut expected = vec![
+        "bootstrap".to_owned(),
+        "tenant.import".into(),
+        "role.import".into(),
+    ];
+    expected.append(&mut clients);
+    assert_eq!(actions(), expected);
+    target.stop();
+    let named = ["--tenant", TENANT, "--audit-log", log.to_str().unwrap()];
+    import(&file, &target.data(), &named).succeeded();
+    let mut recover = credenza(["recover", "--audit-log"]);
+    recover.arg(&log).arg("--data").arg(target.data());
+    run(recover).succeeded();
+    let actions = actions();
+    assert_eq!(actions.len(), expected.len() + 1 + 1 + 4 + 1, "{actions:?}");
+    assert_eq!(actions.last().unwrap(), "client.create");
+}
