@@ -16,7 +16,7 @@ pub mod json;
 pub mod service;
 // The disk: the seam, and the backends behind it.
 pub mod store;
-// The machine: its clock, its randomness, its memory.
+// The machine: its clock, its randomness, its memory, and this process on it.
 pub mod system;
 // What is told of the service: the audit log.
 pub mod telemetry;

@@ -125,13 +125,14 @@ fn a_row_that_was_moved_to_another_key_is_not_believed() {
 #[test]
 fn a_running_service_is_checked_over_its_socket() {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(serve(directory.path()));
-    let ended = check(directory.path()).succeeded();
+    let data = directory.path().join("store");
+    let service = Service::start(serve(&data));
+    let ended = check(&data).succeeded();
     assert_eq!(ended.stdout, "All rows, indexes and counters agree.\n");
     let operator = service.first_client();
     operator.get(&operator.v1(CLIENTS)).expect(200);
     service.terminate();
-    check(directory.path()).succeeded();
+    check(&directory.path().join("store")).succeeded();
 }
 
 #[test]

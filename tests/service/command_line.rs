@@ -53,7 +53,7 @@ fn without_an_issuer_where_none_is_known_the_line_to_add_is_named() {
 fn behind_a_proxy_the_issuer_is_what_was_given() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = credenza(["serve", "--listen", "0.0.0.0:0", "--data"]);
-    command.arg(directory.path());
+    command.arg(directory.path().join("store"));
     command.env("CREDENZA_BEHIND_TLS_PROXY", "true");
     command.env("CREDENZA_ISSUER_BASE", "https://id.example.com/");
     let service = Service::start(command);
@@ -74,7 +74,7 @@ fn behind_a_proxy_the_issuer_is_what_was_given() {
 #[test]
 fn port_0_is_a_free_port_and_the_issuer_names_it() {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(serve(directory.path()));
+    let service = Service::start(serve(&directory.path().join("store")));
     assert_ne!(service.address.port(), 0);
     let metadata = service
         .anonymous()
@@ -134,7 +134,7 @@ fn dev_listens_on_loopback_only() {
 fn demo_has_a_thousand_clients_in_two_tenants_however_often_it_is_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let demo = || {
-        let mut command = serve(directory.path());
+        let mut command = serve(&directory.path().join("store"));
         command.arg("--demo");
         command
     };
@@ -224,9 +224,9 @@ fn every_flag_can_come_from_the_environment() {
 #[test]
 fn a_second_process_on_the_same_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(serve(directory.path()));
+    let service = Service::start(serve(&directory.path().join("store")));
     let operator = service.first_client();
-    let second = Service::try_start(serve(directory.path())).err();
+    let second = Service::try_start(serve(&directory.path().join("store"))).err();
     second
         .expect("it starts")
         .refused_because("another process has the data directory");
@@ -238,7 +238,7 @@ fn a_second_process_on_the_same_directory_is_refused() {
 fn sigterm_and_sigint_end_it_well() {
     for signal in ["TERM", "INT"] {
         let directory = tempfile::tempdir().unwrap();
-        let service = Service::start(serve(directory.path()));
+        let service = Service::start(serve(&directory.path().join("store")));
         // Its connection stays open and idle.
         let operator = service.first_client();
         let body = json!({ "Id": "last" });
@@ -248,7 +248,7 @@ fn sigterm_and_sigint_end_it_well() {
         let ended = service.wait().succeeded();
         assert!(began.elapsed().as_secs() < 10, "an idle connection held it");
         assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
-        let service = Service::start(serve(directory.path()));
+        let service = Service::start(serve(&directory.path().join("store")));
         let operator = service.again(&operator);
         let last = operator.v1(&format!("{CLIENTS}/last"));
         operator.get(&last).expect(200);
@@ -259,7 +259,7 @@ fn sigterm_and_sigint_end_it_well() {
 #[test]
 fn what_is_in_flight_is_finished() {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(serve(directory.path()));
+    let service = Service::start(serve(&directory.path().join("store")));
     let operator = service.first_client();
     let mut socket = wire::connect(service.address);
     let head = format!(
@@ -282,7 +282,7 @@ fn what_is_in_flight_is_finished() {
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     service.wait().succeeded();
-    let service = Service::start(serve(directory.path()));
+    let service = Service::start(serve(&directory.path().join("store")));
     let operator = service.again(&operator);
     let path = operator.v1(&format!("{CLIENTS}/inflight"));
     operator.get(&path).expect(200);
@@ -331,7 +331,7 @@ fn secrets_and_tokens_never_reach_the_log() {
 #[test]
 fn rows_of_the_store_never_reach_the_log() {
     let directory = tempfile::tempdir().unwrap();
-    let mut command = serve(directory.path());
+    let mut command = serve(&directory.path().join("store"));
     command.env("RUST_LOG", "trace,sled=trace");
     let log = Service::start(command).terminate().stderr;
     assert!(log.contains("TRACE"), "the log is there");

@@ -15,11 +15,12 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn the_socket_is_its_owners_and_gone_after_a_clean_stop() {
     let directory = tempfile::tempdir().unwrap();
-    let socket = directory.path().join("control.sock");
-    let service = Service::start(serve(directory.path()));
+    let data = directory.path().join("store");
+    let socket = data.join("control.sock");
+    let service = Service::start(serve(&data));
     assert!(socket.metadata().unwrap().file_type().is_socket());
     assert_eq!(mode(&socket), 0o600);
-    assert!(!directory.path().join("control.new").exists());
+    assert!(!data.join("control.new").exists());
     service.terminate();
     assert!(!socket.exists());
 }

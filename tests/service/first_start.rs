@@ -89,7 +89,7 @@ fn the_secret_is_shown_once_on_standard_output_alone() {
 #[test]
 fn the_printed_commands_work() {
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::start(serve(directory.path()));
+    let service = Service::start(serve(&directory.path().join("store")));
     let (id, secret) = shown(&service);
     let script = printed_commands(&service.printed());
     assert!(script.contains(&secret));
@@ -102,7 +102,7 @@ fn the_printed_commands_work() {
 #[test]
 fn a_start_that_was_cut_short_begins_anew_and_prints_again() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path();
+    let data = &directory.path().join("store");
     let with_one_issuer = || {
         let mut command = serve(data);
         command.args(["--issuer-base", "http://credenza.test"]);
@@ -130,7 +130,7 @@ fn a_start_that_was_cut_short_begins_anew_and_prints_again() {
 #[test]
 fn a_store_that_lost_its_marker_is_refused_and_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path();
+    let data = &directory.path().join("store");
     let service = Service::start(serve(data));
     let operator = service.first_client();
     let created = operator.post(&operator.v1(CLIENTS), &json!({ "Id": "precious" }));
@@ -199,7 +199,7 @@ fn the_secret_can_come_from_a_file() {
             ("CLIENT_ID", "given"),
             ("CLIENT_SECRET_FILE", file.to_str().unwrap()),
         ];
-        let service = Service::start(bootstrap(data.path(), &variables));
+        let service = Service::start(bootstrap(&data.path().join("store"), &variables));
         let printed = service.printed();
         let (_, tenant) = printed.split_once("with tenant ").unwrap();
         let (tenant, _) = tenant.split_once(' ').unwrap();
@@ -217,7 +217,7 @@ fn the_secret_can_come_from_a_file() {
 fn ids_alone_are_taken_and_the_secret_is_drawn_and_printed() {
     let directory = tempfile::tempdir().unwrap();
     let variables = [("TENANT_ID", TENANT), ("CLIENT_ID", "given")];
-    let service = Service::start(bootstrap(directory.path(), &variables));
+    let service = Service::start(bootstrap(&directory.path().join("store"), &variables));
     let operator = service.first_client();
     assert_eq!(
         (operator.tenant.as_str(), operator.id.as_str()),
@@ -278,10 +278,10 @@ fn a_secret_that_could_not_be_shown_is_not_kept() {
     let directory = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = serve(directory.path());
+    let mut command = serve(&directory.path().join("store"));
     command.stdout(writer);
     run(command).refused_because("could not be shown");
-    let service = Service::start(serve(directory.path()));
+    let service = Service::start(serve(&directory.path().join("store")));
     service.first_client();
     service.terminate();
 }

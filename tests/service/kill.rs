@@ -1,8 +1,9 @@
 //! kill -9 in the middle of everything: what was acknowledged is there and stays in force, what
 //! was not is wholly there or wholly absent.
 //!
-//! `CREDENZA_KILLS` sets how often (15), `CREDENZA_SEED` repeats a run. A seed repeats what is
-//! asked for and when the kill comes, not how the threads take turns.
+//! `CREDENZA_KILLS` sets how often (15), `CREDENZA_SEED` repeats a run, `CREDENZA_BINARY` names the
+//! program, such as the release's. A seed repeats what is asked for and when the kill comes, not how
+//! the threads take turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

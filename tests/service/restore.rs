@@ -1,5 +1,6 @@
 //! `credenza restore`: what comes back, what does not, and what is refused.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -138,6 +139,8 @@ fn only_an_empty_or_an_absent_directory_is_restored_into() {
     restore(&file, &server.data()).refused_because("is not empty");
     let mine = server.directory.path().join("mine");
     std::fs::create_dir(&mine).unwrap();
+    restore(&file, &mine).refused_because("open to others than its owner");
+    std::fs::set_permissions(&mine, PermissionsExt::from_mode(0o700)).unwrap();
     restore(&file, &mine).succeeded();
     restore(&file, &mine).refused_because("is not empty");
     server.operator().get("/api/v1/Tenants").expect(200);

@@ -130,7 +130,9 @@ fn a_first_start_that_was_cut_short_begins_anew() {
 #[test]
 fn a_first_start_that_left_an_empty_or_torn_directory_begins_anew() {
     let directory = Directory::new();
-    fs::create_dir_all(directory.path.join("sled")).unwrap();
+    drop(fresh(&directory.path));
+    fs::remove_dir_all(directory.path.join("sled")).unwrap();
+    fs::create_dir(directory.path.join("sled")).unwrap();
     drop(fresh(&directory.path));
     fs::write(directory.path.join("sled/conf"), [0; 100]).unwrap();
     drop(fresh(&directory.path));
@@ -219,7 +221,8 @@ fn a_closed_store_takes_nothing_and_is_sealed() {
     }
     let marker = fs::read_to_string(directory.marker()).unwrap();
     assert!(marker.contains(r#""revision":3"#), "{marker}");
-    assert_eq!(clients(&store), 2);
+    drop(store);
+    assert_eq!(clients(&existing(&directory.path)), 2);
 }
 
 #[test]

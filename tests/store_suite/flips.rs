@@ -21,7 +21,8 @@ use uuid::Uuid;
 use crate::support::*;
 
 const TENANTS: u8 = 4;
-const CLIENTS: u64 = 60;
+/// Enough for several segments of the log.
+const CLIENTS: u64 = 250;
 
 /// A small generator of numbers from a seed (splitmix64).
 struct Dice(u64);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::ops::Bound;
 
 use super::check_tenant;
 use super::digest::Digest;
@@ -10,7 +11,7 @@ use super::files;
 use super::keys::{self, Key, Tree};
 use super::load::{STALE, disagreement};
 use super::rows::{self, EntryRow, LastRow, ManifestRow, Row};
-use super::trees::{Trees, until_error};
+use super::trees::Trees;
 use crate::domain::ids::TenantId;
 use crate::store::{Finding, StoreError};
 
@@ -181,7 +182,7 @@ fn next_tenant(
     let from = if after.is_some() { &from[..] } else { &[] };
     let mut next: Option<TenantId> = None;
     for tree in Tree::OF_TENANTS {
-        for entry in until_error(tree, trees.get(tree).range(from..)) {
+        for entry in trees.from(tree, Bound::Included(from.to_vec())) {
             match entry.map(|(key, _)| (keys::tenant_of(&key), key)) {
                 Ok((Some(tenant), _)) => {
                     next = Some(next.map_or(tenant, |next| next.min(tenant)));

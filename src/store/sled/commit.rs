@@ -1,6 +1,7 @@
 //! The one transaction of a batch: checks what it was decided on, writes its rows, moves its
 //! counters.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use ::sled::IVec;
@@ -28,13 +29,34 @@ pub fn write(trees: &Trees, batch: &Batch) -> Result<(), CommitError> {
             Unplannable::Row(key, why) => format!("{key} cannot be stored: {why}"),
         }))
     })?;
-    let outcome = trees.transaction(|views| apply(&Views(views), &plan));
-    outcome.map_err(|error| match error {
-        TransactionError::Abort(refused) => refused,
-        TransactionError::Storage(error) => {
-            CommitError::MayHaveHappened(sled_error("writing a batch", &error))
+    let planned = Cell::new(false);
+    loop {
+        let outcome = trees.transaction(|views| {
+            planned.set(false);
+            apply(&Views(views), &plan)?;
+            planned.set(true);
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(TransactionError::Abort(refused)) => return Err(refused),
+            // Reading failed, before anything was written.
+            Err(TransactionError::Storage(error)) if !planned.get() => {
+                if !trees.mend(&error) {
+                    return Err(CommitError::DidNotHappen(sled_error(
+                        "reading for a batch",
+                        &error,
+                    )));
+                }
+            }
+            Err(TransactionError::Storage(error)) => {
+                return Err(CommitError::MayHaveHappened(sled_error(
+                    "writing a batch",
+                    &error,
+                )));
+            }
         }
-    })
+    }
 }
 
 type Step<T> = ConflictableTransactionResult<T, CommitError>;

@@ -16,7 +16,7 @@ use super::keys::{self, Key, Tree};
 use super::opening::{Foundation, Identity};
 use super::rescue::{self, Settled};
 use super::rows::{self, EntryRow, TenantCountRow, TenantRow};
-use super::trees::{self, Trees, sled_error, until_error};
+use super::trees::{self, Trees, sled_error};
 use super::watermark::Watermark;
 use crate::domain::ids::{ClientId, Revision, TenantId};
 use crate::store::batch::Batch;
@@ -145,9 +145,8 @@ impl Engine {
         let _gate = self.gate.read();
         let from = after.map(|tenant| Key::Tenant(tenant).bytes());
         let from = from.map_or(Unbounded, Excluded);
-        let rows = self.trees.get(Tree::Tenants).range((from, Unbounded));
         let mut tenants = Vec::new();
-        for entry in until_error(Tree::Tenants, rows) {
+        for entry in self.trees.from(Tree::Tenants, from) {
             if tenants.len() == limit {
                 break;
             }

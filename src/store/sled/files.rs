@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::permissions;
 use crate::domain::ids::Epoch;
 use crate::store::StoreError;
 
@@ -88,9 +89,11 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Creates it where it is missing, for its owner alone, and locks it.
+    /// Creates it where it is missing, for its owner alone, and locks it. Refuses one that others
+    /// can read or write.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         create_directory(root).map_err(failed("cannot create", root))?;
+        permissions::require_private(root)?;
         let path = root.join(LOCK);
         let lock = private_file()
             .create(true)
@@ -153,6 +156,53 @@ impl DataDirectory {
     /// The file that says which revision was durable last.
     pub fn watermark(&self) -> PathBuf {
         self.root.join(WATERMARK)
+    }
+
+    /// The names of all directories of sled in it.
+    pub fn sled_names(&self) -> Result<Vec<String>, StoreError> {
+        let unreadable = || failed("cannot read", &self.root);
+        let mut names = Vec::new();
+        for entry in self.root.read_dir().map_err(unreadable())? {
+            let name = entry.map_err(unreadable())?.file_name();
+            names.extend(name.into_string().ok().filter(|name| is_sled_name(name)));
+        }
+        Ok(names)
+    }
+
+    /// A name for another directory of sled, which this one does not have.
+    pub fn next_sled_name(&self) -> Result<String, StoreError> {
+        let number = |name: &str| {
+            name.strip_prefix(SLED)?
+                .strip_prefix('-')?
+                .parse::<u32>()
+                .ok()
+        };
+        let names = self.sled_names()?;
+        let highest = names.iter().filter_map(|name| number(name)).max();
+        Ok(format!(
+            "{SLED}-{}",
+            highest.map_or(1, |highest| highest.wrapping_add(1))
+        ))
+    }
+
+    /// How many bytes sled's files take.
+    pub fn sled_bytes(&self) -> Result<u64, StoreError> {
+        let path = self.sled();
+        let counted = || -> io::Result<u64> {
+            let mut bytes = 0;
+            for entry in path.read_dir()? {
+                bytes += entry?.metadata()?.len();
+            }
+            Ok(bytes)
+        };
+        counted().map_err(failed("cannot read", &path))
+    }
+
+    /// Syncs sled's file of rows alone.
+    pub fn sync_database(&self) -> Result<(), StoreError> {
+        let path = self.database();
+        let file = File::open(&path).map_err(failed("cannot open", &path))?;
+        file.sync_data().map_err(failed("cannot sync", &path))
     }
 
     /// Whether sled's directory holds anything at all.

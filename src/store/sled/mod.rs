@@ -1,14 +1,16 @@
 //! The default store: sled 0.34.7 in a data directory of its own.
 //!
-//! `files` and `opening` are the directory, `engine` is sled as it is opened once, `keys` and
-//! `rows` what lies in it, `plan` and `commit` how it changes, `load` and `check` how it is read.
-//! Why each step of durability is as it is was measured: `docs/architecture.md`.
+//! `files`, `permissions` and `opening` are the directory, `log`, `rescue` and `mender` what is done
+//! about damage in sled's own files, `engine` is sled as it is opened once, `keys` and `rows` what
+//! lies in it, `plan` and `commit` how it changes, `load` and `check` how it is read. Why each step
+//! of durability is as it is was measured: `docs/architecture.md`.
 
 mod aside;
 mod check;
 mod check_tenant;
 mod collected;
 mod commit;
+mod compact;
 mod digest;
 mod engine;
 mod files;
@@ -19,8 +21,10 @@ mod load;
     expect(dead_code, unused_imports, reason = "opening does not ask it yet")
 )]
 mod log;
+mod mender;
 mod opening;
 mod panics;
+mod permissions;
 mod plan;
 mod rescue;
 mod rows;
@@ -30,6 +34,7 @@ mod watermark;
 #[cfg(test)]
 mod tests;
 
+pub use self::compact::{Compacted, compact};
 pub use self::opening::Identity;
 
 use std::path::Path;

@@ -74,6 +74,18 @@ pub fn open(root: &Path, random: &dyn Random) -> Result<Foundation, StoreError> 
     .map_err(|error| within(root, error))
 }
 
+/// Opens a directory whose first start was completed; one without a marker is refused, and
+/// nothing is created in it.
+pub fn marked(root: &Path) -> Result<Foundation, StoreError> {
+    if !DataDirectory::has_marker(root) {
+        return Err(StoreError::Failed(format!(
+            "there is no store in {} (it has no marker)",
+            root.display()
+        )));
+    }
+    again(&DataDirectory::open(root)?)
+}
+
 /// Opens a directory that this process has had open all the time, and whose sled was let go.
 pub fn again(directory: &DataDirectory) -> Result<Foundation, StoreError> {
     match directory.read_marker()? {
@@ -152,7 +164,7 @@ fn believed(
             "all of it is missing",
         ));
     }
-    let trees = Trees::open(&db)?;
+    let trees = Trees::open(&db, directory)?;
     let Some((manifest, last)) = identity(&trees)? else {
         return Err(damaged(Key::Manifest, "it is missing"));
     };
@@ -190,7 +202,7 @@ fn unmarked(directory: DataDirectory, random: &dyn Random) -> Result<Foundation,
             }
             opened => opened?,
         };
-        let trees = Trees::open(&db)?;
+        let trees = Trees::open(&db, &directory)?;
         refuse_unmarked_data(&trees)?;
         drop(trees);
         drop(db);
@@ -222,19 +234,11 @@ fn refuse_unmarked_data(trees: &Trees) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, StoreError> {
+/// sled's directory with all trees, and nothing in them.
+pub fn empty(directory: &DataDirectory, identity: Identity) -> Result<Foundation, StoreError> {
     directory.create_sled()?;
-    let db = open_sled(&directory)?;
-    let trees = Trees::open(&db)?;
-    let manifest = ManifestRow {
-        format: FORMAT,
-        store: *identity.store.as_bytes(),
-        epoch: identity.epoch.0,
-    };
-    begin(&trees, &manifest)?;
-    db.flush()
-        .map_err(|error| sled_error("creating the store", &error))?;
-    directory.sync_everything()?;
+    let db = open_sled(directory)?;
+    let trees = Trees::open(&db, directory)?;
     Ok(Foundation {
         trees,
         db,
@@ -242,8 +246,22 @@ fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, Sto
         last: Revision::ZERO,
         suspicion: None,
         complete: false,
-        directory,
+        directory: directory.clone(),
     })
+}
+
+fn fresh(directory: DataDirectory, identity: Identity) -> Result<Foundation, StoreError> {
+    let empty = empty(&directory, identity)?;
+    let manifest = ManifestRow {
+        format: FORMAT,
+        store: *identity.store.as_bytes(),
+        epoch: identity.epoch.0,
+    };
+    begin(&empty.trees, &manifest)?;
+    let flushed = empty.db.flush();
+    flushed.map_err(|error| sled_error("creating the store", &error))?;
+    directory.sync_everything()?;
+    Ok(empty)
 }
 
 fn begin(trees: &Trees, manifest: &ManifestRow) -> Result<(), StoreError> {
@@ -314,6 +332,10 @@ fn patiently(
         match panics::caught(&open) {
             Some(Ok(db)) => return Ok(db),
             Some(Err(error)) if is_lock(&error) => std::thread::sleep(PAUSE),
+            // What it says to a `conf` that makes no sense.
+            Some(Err(::sled::Error::Unsupported(why))) => {
+                return Err(StoreError::Damaged(format!("opening the store: {why}")));
+            }
             Some(Err(error)) => return Err(sled_error("opening the store", &error)),
             None => {
                 return Err(StoreError::Damaged(

@@ -68,6 +68,15 @@ pub fn seal<R: Row>(key: &Key, row: &R) -> Result<Vec<u8>, RowFault> {
     Ok(bytes)
 }
 
+/// Whether the checksum of a row fits, whatever its version is.
+pub fn is_whole(key: &Key, bytes: &[u8]) -> bool {
+    bytes
+        .split_last_chunk::<CHECKSUM>()
+        .is_some_and(|(body, sum)| {
+            checksum(key.tree().name(), &key.bytes(), body) == u32::from_be_bytes(*sum)
+        })
+}
+
 /// Reads a row that lay under `key`. Takes any bytes without a panic.
 pub fn open<R: Row>(key: &Key, bytes: &[u8]) -> Result<R, RowFault> {
     let (body, sum) = bytes

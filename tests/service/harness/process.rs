@@ -12,9 +12,12 @@ use tempfile::NamedTempFile;
 
 use super::{Caller, anonymous};
 
-/// A command of the program, without the variables that would steer it.
+/// A command of the program, without the variables that would steer it. `CREDENZA_BINARY` names
+/// another program than the one that was built with the tests: `tests/run` gives the release's.
 pub fn credenza<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_credenza"));
+    let program = std::env::var_os("CREDENZA_BINARY");
+    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_credenza").into());
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CREDENZA_") {
             command.env_remove(name);

@@ -20,6 +20,11 @@ pub fn configuration_path(directory: &Path) -> PathBuf {
     directory.join("conf")
 }
 
+/// The size of segments.
+pub fn segment_size(directory: &Path) -> Result<u64, StoreError> {
+    configuration(directory).map(|(size, _)| size)
+}
+
 /// The size of segments, and whether the file that says so can be believed. Where there is none,
 /// sled writes a new one.
 pub fn configuration(directory: &Path) -> Result<(u64, bool), StoreError> {

@@ -16,7 +16,7 @@ pub struct Inspection {
     /// In the order of the log. Empty where sled may open the directory.
     pub suspects: Vec<Suspect>,
     pub tail: Tail,
-    /// The size of segments, which [`super::mend`] wants to know.
+    /// The size of segments, which [`super::mend()`] wants to know.
     pub segment_size: u64,
     /// The snapshot file that the replay begins with.
     pub snapshot: Option<PathBuf>,
@@ -73,11 +73,12 @@ pub enum Tail {
 ///
 /// Suspected is, and nothing else:
 /// - `conf` or the newest snapshot file, where the checksum does not fit;
-/// - any segment, replayed or not, with a header that does not fit and with content;
+/// - any segment, replayed or not, with content and a header that does not fit, or not there;
 /// - in replayed segments, each message that is followed by more of the log and does not fit; with
 ///   it the end of a segment that is not the newest one and does not end as sled ends one;
 /// - as the last message, one that a single damaged byte explains, or one that does not fit and is
 ///   too small to be torn: it lies in one sector;
+/// - two segments that claim one place in the log;
 /// - a gap among the segments that sled insists on, or a gap among all while some segment is
 ///   nothing but zeros;
 /// - a log that ends before the snapshot does, and a page that the replay finds at a place of which
@@ -89,7 +90,11 @@ pub enum Tail {
 /// sled does not read either and whose checksum it compares when it does; a newest segment that is
 /// lost with all that points to it; content that was exchanged for other sound content.
 ///
-/// Suspicion may be wrong after a power cut, and is to be answered with a check of all rows.
+/// Suspicion may be wrong after a power cut, and is to be answered with a check of all rows. That
+/// check cannot see everything: where sled takes damage for an end, it drops whole changes, and
+/// what is left may agree with itself. So a suspect that is not at the tip and is not mended should
+/// keep sled from opening the directory: opening it overwrites what is left there.
+///
 /// Reads the replayed part once, in order; its memory grows with the number of pages. Takes any
 /// bytes without a panic. Blocks.
 pub fn inspect(sled_directory: &Path) -> Result<Inspection, StoreError> {
@@ -102,7 +107,9 @@ pub fn inspect(sled_directory: &Path) -> Result<Inspection, StoreError> {
 }
 
 /// The same, as though there were no snapshot: the whole log is replayed. Where this suspects
-/// nothing, a damaged snapshot file may be removed.
+/// nothing, a damaged snapshot file may be removed. Segments of zeros are suspected more often, as
+/// sled frees them when it opens a directory, and only its snapshot says so: where nothing but
+/// [`Suspicion::Missing`] is found, a check of all rows has to decide.
 pub fn inspect_without_snapshot(sled_directory: &Path) -> Result<Inspection, StoreError> {
     inspect_from(sled_directory, None, Some(Snapshot::default()))
 }

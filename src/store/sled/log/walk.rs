@@ -183,8 +183,7 @@ impl<'a> Walk<'a> {
     }
 
     fn look_for_gaps(&mut self, order: &BTreeMap<i64, u64>, first: i64) {
-        let (Some(oldest), Some((newest, index))) = (order.keys().next(), order.last_key_value())
-        else {
+        let Some((newest, index)) = order.last_key_value() else {
             return;
         };
         // Where sled finds a gap from the tip on, it drops all that follows.
@@ -193,8 +192,8 @@ impl<'a> Walk<'a> {
         if segments(self.tip) != Ok(order.range(self.tip..).count()) {
             self.suspect(index * self.segments.size, Suspicion::Missing, true);
         }
-        let oldest = if first == 0 { *oldest } else { first };
-        if segments(oldest) != Ok(order.len()) {
+        // Segments that were freed and used again leave gaps, too, but no zeros.
+        if segments(first) != Ok(order.len()) {
             let empty = |segment: &Segment| *segment == Segment::Empty;
             if let Some(index) = self.segments.found.iter().position(empty) {
                 self.suspect(index as u64 * self.segments.size, Suspicion::Missing, false);

@@ -130,24 +130,12 @@ fn a_scan_of_one_tenant_never_gives_another_ones_rows() {
     let house = House::new();
     let second = tenant_id(2);
     for tree in Tree::OF_TENANTS {
-        for entry in house
-            .store
-            .inner
-            .engine()
-            .unwrap()
-            .trees
-            .of_tenant(tree, second)
-        {
+        let engine = house.store.inner.engine().unwrap();
+        for entry in engine.trees.of_tenant(tree, second) {
             let (key, _) = entry.unwrap();
             assert_eq!(keys::tenant_of(&key), Some(second));
         }
-        let rows = house
-            .store
-            .inner
-            .engine()
-            .unwrap()
-            .trees
-            .of_tenant(tree, tenant_id(1));
+        let rows = engine.trees.of_tenant(tree, tenant_id(1));
         assert!(rows.count() > 0, "{tree:?}");
     }
     let short = keys::tenants_of(&client_id("a"));

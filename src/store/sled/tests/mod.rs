@@ -36,6 +36,14 @@ impl Random for Fixed {
     }
 }
 
+/// A directory as the store wants it: its owner's alone.
+fn private_directory() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir().unwrap()
+}
+
 fn tenant_id(number: u8) -> TenantId {
     TenantId::from_bytes([number; 16])
 }
@@ -173,7 +181,9 @@ struct House {
 impl House {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let Opened::Fresh(store) = SledStore::open(directory.path(), &Fixed).unwrap() else {
+        let Opened::Fresh(store) =
+            SledStore::open(&directory.path().join("store"), &Fixed).unwrap()
+        else {
             panic!("an empty directory held a store");
         };
         let house = Self {

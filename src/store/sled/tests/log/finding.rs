@@ -25,7 +25,12 @@ fn assert_sound(image: &Image, what: &str) {
     let found = inspect(&sled).unwrap();
     assert_eq!(found.suspects, [], "{what}");
     assert_eq!(found.snapshot.is_some(), image.snapshot().is_some());
-    let found = inspect_without_snapshot(&sled).unwrap();
+    let mut found = inspect_without_snapshot(&sled).unwrap();
+    // Only the snapshot says of which segments sled made zeros.
+    let is_opened = image.snapshot().is_some();
+    found
+        .suspects
+        .retain(|suspect| !is_opened || suspect.what != Suspicion::Missing);
     assert_eq!(found.suspects, [], "{what}, without the snapshot");
 }
 
@@ -45,16 +50,16 @@ fn a_sound_directory_is_not_suspected() {
 
 #[test]
 fn each_flipped_bit_is_found_and_put_right() {
-    put_right(42, |dice| 1 << dice.below(8));
+    put_right(300, 42, |dice| 1 << dice.below(8));
 }
 
 #[test]
 fn each_changed_byte_is_found_and_put_right() {
-    put_right(43, |dice| 1 + dice.below(255) as u8);
+    put_right(100, 43, |dice| 1 + dice.below(255) as u8);
 }
 
-/// Changes 300 bytes of a log that is replayed as a whole, one at a time.
-fn put_right(seed: u64, change: impl Fn(&mut Dice) -> u8) {
+/// Changes bytes of a log that is replayed as a whole, one at a time.
+fn put_right(changes: usize, seed: u64, change: impl Fn(&mut Dice) -> u8) {
     let site = Site::new();
     site.write(0, 250);
     site.close();
@@ -71,7 +76,7 @@ fn put_right(seed: u64, change: impl Fn(&mut Dice) -> u8) {
     let file = sled.join("db");
     let mut dice = Dice(seed);
     let (mut inside, mut restored) = (0, 0);
-    for _ in 0..300 {
+    for _ in 0..changes {
         let at = dice.below(db.len());
         let mut damaged = db.clone();
         damaged[at] ^= change(&mut dice);
@@ -91,8 +96,8 @@ fn put_right(seed: u64, change: impl Fn(&mut Dice) -> u8) {
         assert_eq!(fs::read(&file).unwrap() == *db, repaired);
         restored += usize::from(repaired);
     }
-    println!("{inside} of 300 changes were in the log, {restored} were put right");
-    assert!(inside > 200);
+    println!("{inside} of {changes} changes were in the log, {restored} were put right");
+    assert!(inside * 3 > changes * 2);
     assert!(restored * 100 >= inside * 99);
 }
 

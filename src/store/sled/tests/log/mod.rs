@@ -2,6 +2,7 @@
 //! share.
 
 mod finding;
+mod losing;
 mod mending;
 mod noise;
 
@@ -27,7 +28,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = private_directory();
         let Opened::Fresh(store) = SledStore::open(directory.path(), &Fixed).unwrap() else {
             panic!("an empty directory held a store");
         };
@@ -142,7 +143,7 @@ impl Image {
 
     /// Writes it into a directory of its own; gives sled's part of it.
     fn lay_out(&self) -> (TempDir, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = private_directory();
         let sled = directory.path().join("sled");
         fs::create_dir_all(sled.join("blobs")).unwrap();
         for (name, bytes) in &self.files {

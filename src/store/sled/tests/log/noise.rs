@@ -26,7 +26,7 @@ fn files_of_noise_are_endured() {
     let mut noise = |length: usize, kinds: usize| -> Vec<u8> {
         (0..length).map(|_| dice.below(kinds) as u8).collect()
     };
-    let directory = tempfile::tempdir().unwrap();
+    let directory = private_directory();
     let sled = directory.path();
     for round in 0..200 {
         let kinds = [12, 256][round % 2];

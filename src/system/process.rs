@@ -1,0 +1,28 @@
+//! How the machine treats this process: what has to be said before the process does anything else.
+
+use std::io;
+
+/// Makes every file that the process creates its owner's alone, whatever the umask of whoever
+/// started it, and makes a write beyond the limit of a file's size an error.
+///
+/// To be called first, while there is one thread. Holds for the life of the process.
+#[cfg(unix)]
+pub fn prepare() -> io::Result<()> {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use rustix::fs::Mode;
+    use signal_hook::consts::SIGXFSZ;
+
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // By default this signal ends the process. With a handler the write behind it fails like any
+    // other, and nobody needs to read the flag that the handler sets.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
+}
+
+/// The same; where there is neither a mask nor such a signal, there is nothing to do.
+#[cfg(not(unix))]
+pub fn prepare() -> io::Result<()> {
+    Ok(())
+}
