@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::system::files::sync_directory;
+
 /// An archive that is being written beside its place. Dropped before it is finished, it is removed.
 pub struct ArchiveFile {
     file: File,
@@ -48,7 +50,11 @@ impl ArchiveFile {
         refuse_existing(path)?;
         fs::rename(&self.partial, path).map_err(cannot)?;
         self.finished = true;
-        sync_directory_of(path).map_err(cannot)
+        sync_directory(match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        })
+        .map_err(cannot)
     }
 }
 
@@ -99,17 +105,5 @@ pub fn remove_abandoned(partial: &Path) -> Result<(), String> {
     match fs::remove_file(partial) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot(error)),
         _ => Ok(()),
-    }
-}
-
-/// Makes a file's name durable. Only Unix can open a directory as a file.
-fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    match cfg!(unix) {
-        true => File::open(directory)?.sync_all(),
-        false => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ use crate::store::sled::{Identity, SledStore};
 use crate::store::{Store, StoreError, TenantRows};
 use crate::system::clock::{SystemClock, monotonic_now};
 use crate::system::clock_file::ClockFile;
+use crate::system::files::replace_durably;
 use crate::system::random::SystemRandom;
 use crate::system::timeline::Remembered;
 use crate::telemetry::audit;
@@ -88,7 +89,7 @@ fn restored(arguments: &Arguments) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     let unfinished = data.join(UNFINISHED);
-    let written = File::create(&unfinished).and_then(|file| file.sync_all());
+    let written = replace_durably(&unfinished, b"");
     written.map_err(|error| format!("cannot write {}: {error}", unfinished.display()))?;
     let filled = runtime.block_on(fill(&store, data, from, &verified, revocations));
     let filled = filled.map_err(|why| {
