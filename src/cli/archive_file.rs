@@ -33,7 +33,10 @@ impl ArchiveFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&partial).map_err(cannot)?;
         // Tells another command that this one is at work; where there are no locks, it goes without.
-        let _ = file.try_lock();
+        let locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        if !(locked && is_at(&partial, &file).map_err(cannot)?) {
+            return Err(is_written(&partial));
+        }
         Ok(Self {
             file,
             partial,
@@ -87,6 +90,28 @@ fn refuse_existing(path: &Path) -> Result<(), String> {
     }
 }
 
+fn is_written(partial: &Path) -> String {
+    format!(
+        "another command is writing {}: wait for it, or name another file",
+        partial.display()
+    )
+}
+
+/// Whether a path still names a file: another command may have taken it for abandoned before it was
+/// locked.
+#[cfg(unix)]
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (found, own) = (fs::metadata(path), file.metadata()?);
+    Ok(found.is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino())))
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+fn is_at(_: &Path, _: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
 /// Removes a file that nobody is writing any more.
 pub fn remove_abandoned(partial: &Path) -> Result<(), String> {
     let cannot = |error: io::Error| format!("cannot replace {}: {error}", partial.display());
@@ -95,10 +120,7 @@ pub fn remove_abandoned(partial: &Path) -> Result<(), String> {
         Err(error) => return Err(cannot(error)),
         Ok(file) => {
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
-                return Err(format!(
-                    "another command is writing {}: wait for it, or name another file",
-                    partial.display()
-                ));
+                return Err(is_written(partial));
             }
         }
     }

@@ -4,14 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(unix)]
 use super::key_path;
 use super::schedule::{Schedule, Scheduled};
-use crate::control::Context;
 #[cfg(unix)]
-use crate::control::Server;
+use crate::control::{Context, Server};
 use crate::domain::ports::Random;
 use crate::service::Service;
 use crate::service::archive::Source;
+#[cfg(unix)]
 use crate::system::clock::monotonic_now;
 
 /// What has to be stopped before the store is closed.
@@ -34,25 +35,12 @@ impl Background {
     ) -> io::Result<Self> {
         let scheduled = schedule.map(|schedule| Scheduled::start(schedule, source.clone()));
         let backups = scheduled.transpose()?;
-        let context = Context {
-            source,
-            key_path: key_path(data),
-            service: Some(service),
-            now: monotonic_now,
-        };
+        #[cfg(not(unix))]
+        let _ = (data, service, random);
         Ok(Self {
-            backups,
             #[cfg(unix)]
-            control: match Server::start(data, context, random) {
-                Ok(server) => Some(server),
-                Err(error) => {
-                    log::warn!(
-                        "no control socket, so that commands must wait for the service to stop: \
-                         {error}"
-                    );
-                    None
-                }
-            },
+            control: control(data, service, source, random),
+            backups,
         })
     }
 
@@ -64,6 +52,30 @@ impl Background {
         }
         if let Some(backups) = self.backups {
             backups.stop();
+        }
+    }
+}
+
+#[cfg(unix)]
+fn control(
+    data: &Path,
+    service: Arc<Service>,
+    source: Source,
+    random: &dyn Random,
+) -> Option<Server> {
+    let context = Context {
+        source,
+        key_path: key_path(data),
+        service: Some(service),
+        now: monotonic_now,
+    };
+    match Server::start(data, context, random) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            log::warn!(
+                "no control socket, so that commands must wait for the service to stop: {error}"
+            );
+            None
         }
     }
 }
