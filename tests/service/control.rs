@@ -123,6 +123,24 @@ fn strangers_on_the_socket_get_a_reason_and_harm_nobody() {
     drop(silent);
 }
 
+#[test]
+fn a_stop_does_not_wait_for_whoever_reads_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("store");
+    let mut command = serve(&data);
+    command.arg("--demo");
+    let service = Service::start(command);
+    let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
+    stream
+        .write_all(b"{\"do\":\"backup\",\"with_key\":false}\n")
+        .unwrap();
+    // The rest is more than a socket buffers.
+    stream.read_exact(&mut [0; 1_000]).unwrap();
+    let ended = service.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(!data.join("control.sock").exists());
+}
+
 /// A connection that is being served: those of before may take a moment to end.
 fn connected(socket: &Path) -> UnixStream {
     loop {
