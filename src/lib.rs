@@ -2,6 +2,8 @@
 
 // The command line: one file a command, and what starts the service.
 pub mod cli;
+// What commands do with a store, over a Unix socket where a service has it open.
+pub mod control;
 // The memory: immutable snapshots of tenants, the registry, the memory budget.
 pub mod directory;
 // The words: tenants, clients, secrets, roles, ids, times, errors, and who may do what.

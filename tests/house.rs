@@ -18,10 +18,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         "http",
         &["domain", "json", "system", "tokens", "directory", "service"],
     ),
+    ("control", &["domain", "store", "service", "tokens"]),
     ("telemetry", &["domain", "service"]),
     (
         "cli",
         &[
+            "control",
             "domain",
             "system",
             "telemetry",
@@ -47,6 +49,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
             "src/system",
             "src/http/discovery.rs",
             "src/store/sled",
+            "src/store/archive",
         ],
     ),
 ];

@@ -1,11 +1,11 @@
 //! `credenza check`: is everything in the store as it should be?
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use super::{DataArgument, fail, say};
-use crate::store::sled::{Opened, SledStore};
-use crate::store::{Finding, Store, StoreError};
-use crate::system::random::SystemRandom;
+use super::{DataArgument, fail, reach, say};
+use crate::control::{Answer, Output, Request};
+use crate::service::archive::Progress;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -14,29 +14,27 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    match runtime.block_on(check(arguments)) {
-        Ok(findings) if findings.is_empty() => {
+    match reach::perform(&arguments.data, &Request::Check {}, &mut Lines) {
+        Ok(Answer::Checked { wrong: 0 }) => {
             say(&"All rows, indexes and counters agree.");
             ExitCode::SUCCESS
         }
-        Ok(findings) => {
-            for finding in &findings {
-                say(finding);
-            }
-            fail(&format_args!("{} things are wrong", findings.len()))
-        }
+        Ok(Answer::Checked { wrong }) => fail(&format_args!("{wrong} things are wrong")),
+        Ok(_) => fail(&"the service answered something else than was asked"),
         Err(error) => fail(&error),
     }
 }
 
-async fn check(arguments: &Arguments) -> Result<Vec<Finding>, StoreError> {
-    // Opening would set up an empty store, or begin a first start that was cut short anew.
-    let path = arguments.data.with_store()?;
-    let (Opened::Fresh(store) | Opened::Existing(store)) = SledStore::open(path, &SystemRandom)?;
-    let findings = store.check().await?;
-    Ok(findings)
+/// What is wrong, a line each, to standard output. That nobody reads it is no failure.
+struct Lines;
+
+impl Output for Lines {
+    fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let _ = io::stdout().write_all(bytes);
+        Ok(())
+    }
+
+    fn progress(&mut self, _: Progress) -> io::Result<()> {
+        Ok(())
+    }
 }

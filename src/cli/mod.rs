@@ -2,10 +2,19 @@
 //!
 //! `serve` also is what tests start the service with, so that they run what people run.
 
+mod archive_file;
+mod backup;
 mod check;
 mod clock;
 mod compact;
+mod export;
+mod import;
+mod offline;
+mod reach;
+mod recover;
+mod restore;
 pub mod serve;
+mod transfer;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -30,9 +39,24 @@ pub struct CommandLine {
 enum Command {
     /// Run the service. Creates and sets up the data directory at the first start.
     Serve(serve::Arguments),
-    /// Read every row of a stopped service's store and compare rows, indexes and counters.
-    /// Changes nothing. Exits with 1 and a list if anything is wrong.
+    /// Read every row of the store, of a running or a stopped service, and compare rows, indexes
+    /// and counters. Changes nothing. Exits with 1 and a list if anything is wrong.
     Check(check::Arguments),
+    /// Write everything that the store holds to a file, from which `restore` makes a store. Changes
+    /// nothing in the store; a running service goes on meanwhile.
+    Backup(backup::Arguments),
+    /// Make a store of a backup, in a directory that is empty or absent. Writes nothing before the
+    /// whole file was read and found whole. Tokens of before are refused afterwards.
+    Restore(restore::Arguments),
+    /// Write a tenant, or all of them, to a file for `import` into another store: secrets as salted
+    /// hashes alone. Changes nothing in the store; a running service goes on meanwhile.
+    Export(export::Arguments),
+    /// Create what an export, or a backup, holds: in the store of a running or a stopped service.
+    /// Changes and deletes nothing that is there; what is there and differs stops it.
+    Import(import::Arguments),
+    /// Create a new client with Cluster Operator in the store of a stopped service, for when every
+    /// operator is locked out, and print its secret once.
+    Recover(recover::Arguments),
     /// Show or reset the time that the service goes on from.
     Clock(clock::Arguments),
     /// Copy the store of a stopped service without the space of deleted rows, and put the copy in
@@ -59,6 +83,7 @@ impl DataArgument {
     /// The data directory, where a store was set up in it: a command that only looks at one, or
     /// mends it, makes none.
     fn with_store(&self) -> Result<&Path, StoreError> {
+        restore::refuse_unfinished(&self.data).map_err(StoreError::Failed)?;
         if SledStore::was_set_up(&self.data) {
             return Ok(&self.data);
         }
@@ -85,6 +110,11 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Clock(arguments) => clock::run(&arguments),
         Command::Compact(arguments) => compact::run(&arguments),
         Command::Version => {

@@ -18,8 +18,11 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::domain::ids::{ClientId, TenantId};
-use crate::store::{Store, StoreError};
+use crate::domain::client::ClientRecord;
+use crate::domain::ids::{ClientId, Revision, TenantId};
+use crate::domain::role::Role;
+use crate::domain::tenant::{Tenant, TenantState};
+use crate::store::{Store, StoreError, TenantRows};
 use client_index::ClientIndex;
 use registry::Registry;
 use snapshot::TenantSnapshot;
@@ -104,6 +107,18 @@ impl Directory {
         let resident = residents.get(&id)?;
         self.touch(resident);
         Some(resident.snapshot.load())
+    }
+
+    /// All of a tenant at one revision, for an archive: what is in memory as it is, and else from
+    /// the store, without keeping it and without making anybody wait.
+    pub async fn content(&self, id: TenantId) -> Result<Option<TenantContent>, StoreError> {
+        if let Some(resident) = self.residents.load().get(&id) {
+            let snapshot = resident.snapshot.load_full();
+            return Ok(Some(TenantContent::Snapshot(snapshot)));
+        }
+        let rows = self.store.load(id).await?;
+        let active = rows.filter(|rows| rows.tenant.state == TenantState::Active);
+        Ok(active.map(TenantContent::Rows))
     }
 
     /// The tenants that have a client of this id.
@@ -258,6 +273,59 @@ impl Directory {
                 .fetch_sub(gone.snapshot.load().weight(), Ordering::Relaxed);
         }
         self.residents.store(Arc::new(next));
+    }
+}
+
+/// All of a tenant at one revision, wherever it was found.
+pub enum TenantContent {
+    Snapshot(Arc<TenantSnapshot>),
+    Rows(TenantRows),
+}
+
+impl TenantContent {
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.tenant(),
+            Self::Rows(rows) => &rows.tenant,
+        }
+    }
+
+    pub fn revision(&self) -> Revision {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.revision(),
+            Self::Rows(rows) => rows.revision,
+        }
+    }
+
+    /// The clients that are in the store and cannot be believed.
+    pub fn damaged(&self) -> &[ClientId] {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.damaged(),
+            Self::Rows(rows) => &rows.damaged,
+        }
+    }
+
+    /// In the order of their ids.
+    pub fn roles(&self) -> Box<dyn Iterator<Item = &Arc<Role>> + '_> {
+        match self {
+            Self::Snapshot(snapshot) => Box::new(snapshot.roles().iter()),
+            Self::Rows(rows) => Box::new(rows.roles.iter()),
+        }
+    }
+
+    pub fn client_count(&self) -> usize {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.clients().len(),
+            Self::Rows(rows) => rows.clients.len(),
+        }
+    }
+
+    /// In the order of their ids.
+    pub fn clients(&self) -> Box<dyn Iterator<Item = &Arc<ClientRecord>> + '_> {
+        match self {
+            Self::Snapshot(snapshot) => Box::new(snapshot.clients().iter()),
+            Self::Rows(rows) => Box::new(rows.clients.iter()),
+        }
     }
 }
 

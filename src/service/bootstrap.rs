@@ -16,7 +16,7 @@ pub struct FirstClient {
 }
 
 /// How long the service's own writes at start may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Service {
     /// Sets up an empty store. When it returns, the client is durable; whether the person in front

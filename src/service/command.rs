@@ -104,6 +104,8 @@ pub enum Command {
     },
     /// The first tenant and its first client, in one batch; only into an empty store.
     Bootstrap(Bootstrap),
+    /// An object of an archive; only by the service itself.
+    Import(Import),
 }
 
 impl Command {
@@ -111,6 +113,7 @@ impl Command {
     pub fn tenant(&self) -> Option<TenantId> {
         match self {
             Self::CreateTenant(_) | Self::Bootstrap(_) => None,
+            Self::Import(import) => import.tenant(),
             Self::UpdateTenant { tenant, .. }
             | Self::DeleteTenant { tenant }
             | Self::CreateRole { tenant, .. }
@@ -193,6 +196,33 @@ pub struct Bootstrap {
     pub secret: Option<PlainSecret>,
 }
 
+/// What is imported, as an archive has it. Its revisions are not taken over.
+pub enum Import {
+    /// A tenant with its built-in roles, whose ids its clients name.
+    Tenant {
+        tenant: Arc<Tenant>,
+        built_in: Vec<Arc<Role>>,
+    },
+    Role {
+        tenant: TenantId,
+        role: Arc<Role>,
+    },
+    Client {
+        tenant: TenantId,
+        record: Arc<ClientRecord>,
+    },
+}
+
+impl Import {
+    /// The tenant that must be there for it.
+    fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Tenant { .. } => None,
+            Self::Role { tenant, .. } | Self::Client { tenant, .. } => Some(*tenant),
+        }
+    }
+}
+
 /// `If-Match`: what the caller believes the client to be.
 pub enum Condition {
     /// None was given.
@@ -218,6 +248,10 @@ pub enum Outcome {
     SecretAdded {
         secret: Secret,
         value: PlainSecret,
+    },
+    /// Whether an imported object was created; else it was there already, and is the same.
+    Imported {
+        created: bool,
     },
     /// Something is gone.
     Done,

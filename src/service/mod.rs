@@ -4,6 +4,7 @@
 //! are commands that the writer decides with `decide`, makes durable, and publishes.
 
 pub mod admission;
+pub mod archive;
 pub mod audit;
 pub mod bootstrap;
 pub mod built_in_roles;
@@ -12,6 +13,9 @@ pub mod command;
 pub mod decide;
 pub mod demo;
 pub mod failures;
+pub mod import;
+pub mod recover;
+pub mod revoke;
 pub mod roles;
 pub mod tokens;
 pub mod writer;

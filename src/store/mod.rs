@@ -7,6 +7,7 @@
 //! To add a backend: implement [`Store`] in a folder of its own and name it in
 //! `tests/store_suite.rs`, which runs one suite over all of them.
 
+pub mod archive;
 pub mod batch;
 pub mod memory;
 pub mod sled;

@@ -46,6 +46,39 @@ pub fn load_or_create(path: &Path) -> Result<SigningKey, KeyFileError> {
     }
 }
 
+/// The content of a key's file, for a backup that is to hold it. A file that holds no key is an
+/// error.
+pub fn read(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    let file = File::open(path).map_err(|error| cannot("read", path, &error))?;
+    let mut pem = Zeroizing::new(String::with_capacity(LARGEST as usize + 1));
+    file.take(LARGEST + 1)
+        .read_to_string(&mut pem)
+        .map_err(|error| cannot("read", path, &error))?;
+    key_in(path, &*pem)?;
+    Ok(pem)
+}
+
+/// Writes the file of a key that a backup held; durable when it returns. What is no key is an error.
+pub fn restore(path: &Path, pem: &str) -> Result<(), KeyFileError> {
+    key_in(path, pem)?;
+    write(path, pem).map_err(|error| cannot("create", path, &error))
+}
+
+/// Whether a text is the file of a signing key.
+pub fn holds_key(pem: &str) -> bool {
+    key_in(Path::new(""), pem).is_ok()
+}
+
+fn key_in(path: &Path, pem: impl AsRef<[u8]>) -> Result<SigningKey, KeyFileError> {
+    let der = decode(pem.as_ref()).ok_or_else(|| {
+        damaged(
+            path,
+            format_args!("it is not one PEM block of the type PRIVATE KEY"),
+        )
+    })?;
+    SigningKey::from_pkcs8(&der).map_err(|error| damaged(path, error))
+}
+
 fn load(path: &Path, file: File) -> Result<SigningKey, KeyFileError> {
     for_its_owner_alone(path, &file)?;
     let mut pem = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 1));
@@ -53,13 +86,7 @@ fn load(path: &Path, file: File) -> Result<SigningKey, KeyFileError> {
         .take(LARGEST + 1)
         .read_to_end(&mut pem)
         .map_err(|error| cannot("read", path, &error))?;
-    let der = decode(&pem).ok_or_else(|| {
-        damaged(
-            path,
-            format_args!("it is not one PEM block of the type PRIVATE KEY"),
-        )
-    })?;
-    let signing_key = SigningKey::from_pkcs8(&der).map_err(|error| damaged(path, error))?;
+    let signing_key = key_in(path, &*pem)?;
     // Whoever wrote the file may have been killed before its name was durable.
     unless_read_only(file.sync_all())
         .and_then(|()| unless_read_only(sync_directory_of(path)))

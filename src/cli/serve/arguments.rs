@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 
+use super::schedule::{Schedule, parse_every};
 use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
 use crate::domain::ids::{ClientId, TenantId};
@@ -60,6 +62,29 @@ pub struct Arguments {
     #[arg(long, env = "CREDENZA_MEMORY", value_name = "SIZE", value_parser = parse_size)]
     memory: Option<u64>,
 
+    /// Take backups into this directory, without the signing key; it is created where it is missing.
+    #[arg(long, env = "CREDENZA_BACKUP_DIR", value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+
+    /// How often a backup is taken into --backup-dir, such as 30m, 6h or 1d.
+    #[arg(
+        long,
+        env = "CREDENZA_BACKUP_EVERY",
+        default_value = "6h",
+        value_name = "TIME",
+        value_parser = parse_every
+    )]
+    backup_every: Duration,
+
+    /// How many of the backups in --backup-dir are kept; older ones are removed.
+    #[arg(
+        long,
+        env = "CREDENZA_BACKUP_KEEP",
+        default_value_t = 14,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    backup_keep: u32,
     /// Record every change in this file, a line of JSON each, on disk before the change is answered.
     /// Its directory must exist.
     #[arg(long, env = "CREDENZA_AUDIT_LOG", value_name = "FILE")]
@@ -96,6 +121,12 @@ impl Arguments {
         if self.dev && self.demo {
             return Err("--dev has the demo set already, in memory; leave out --demo".into());
         }
+        if self.dev && self.backup_dir.is_some() {
+            return Err(
+                "--dev keeps nothing, so there is nothing to back up; leave out --backup-dir"
+                    .into(),
+            );
+        }
         let data = match self.dev {
             true => None,
             false => Some(self.data.data),
@@ -123,6 +154,11 @@ impl Arguments {
                 (false, false) => DataSet::Plain,
             },
             bootstrap,
+            backups: self.backup_dir.map(|directory| Schedule {
+                directory,
+                every: self.backup_every,
+                keep: self.backup_keep as usize,
+            }),
             workers: None,
             clock: Arc::new(SystemClock),
             monotonic: Arc::new(SystemMonotonic),

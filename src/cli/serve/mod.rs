@@ -1,15 +1,18 @@
 //! `credenza serve`: runs the service until a signal ends it.
 
 mod arguments;
+mod background;
 mod clock_keeper;
 mod first_start;
 mod running;
+mod schedule;
 mod settings;
 
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
-pub use running::{Running, StartError, start};
+pub use running::{Running, StartError, key_path, open_audit_log, start};
+pub use schedule::Schedule;
 pub use settings::{Base, Between, BootstrapSettings, DataSet, Settings};
 
 use super::{fail, tell};

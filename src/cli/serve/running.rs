@@ -13,15 +13,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::ServerHandle;
 use arc_swap::ArcSwapOption;
+use uuid::Uuid;
 
+use super::background::Background;
 use super::clock_keeper::ClockKeeper;
 use super::first_start;
+use super::schedule;
 use super::settings::{DataSet, Settings};
+use crate::cli::restore::refuse_unfinished;
 use crate::domain::error::Refusal;
 use crate::domain::ids::Epoch;
 use crate::domain::ports::Random;
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
+use crate::service::archive::Source;
 use crate::service::audit::Sink;
 use crate::service::{self, Service};
 use crate::store::memory::MemoryStore;
@@ -63,6 +68,7 @@ pub struct Running {
     address: SocketAddr,
     server: ServerHandle,
     site: Arc<Site>,
+    background: Background,
     /// There from the moment that it is open.
     clock: Option<ClockKeeper>,
 }
@@ -73,6 +79,8 @@ struct Opening {
     /// The same store, where its first start has to be ended with a marker.
     fresh: Fresh,
     key: SigningKey,
+    /// The id of a store on disk.
+    id: Option<Uuid>,
 }
 
 enum Fresh {
@@ -104,12 +112,14 @@ pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, S
         address,
         server: server.handle(),
         site,
+        background: Background::default(),
         clock: None,
     };
     actix_web::rt::spawn(server);
 
     match running.open(settings, &base, started, out).await {
-        Ok(clock) => {
+        Ok((background, clock)) => {
+            running.background = background;
             running.clock = Some(clock);
             Ok(running)
         }
@@ -137,13 +147,21 @@ impl Running {
         base: &str,
         started: std::time::Instant,
         out: &mut dyn Write,
-    ) -> Result<ClockKeeper, StartError> {
+    ) -> Result<(Background, ClockKeeper), StartError> {
+        if let Some(schedule) = &settings.backups {
+            schedule::prepare(&schedule.directory).map_err(StartError)?;
+        }
         // Before the store: a file that cannot be opened leaves no directory behind.
         let audit = match &settings.audit_log {
             Some(path) => Some(open_audit_log(path)?),
             None => None,
         };
-        let Opening { store, fresh, key } = open_store(&settings).await?;
+        let Opening {
+            store,
+            fresh,
+            key,
+            id,
+        } = open_store(&settings).await?;
         let store = match &settings.between {
             Some(between) => between(store),
             None => store,
@@ -154,7 +172,7 @@ impl Running {
         let documents = Documents::new(&issuer, &keys);
         let (clock, random) = (keeper.clock(), settings.random.clone());
         let service = Service::start(service::Parts {
-            store,
+            store: store.clone(),
             issuer: Issuer::new(
                 issuer.clone(),
                 settings.audience.clone(),
@@ -163,7 +181,7 @@ impl Running {
                 random.clone(),
             ),
             verifier: Verifier::new(issuer, settings.audience.clone(), keys),
-            clock,
+            clock: clock.clone(),
             random: random.clone(),
             limits: settings.limits,
             directory_bytes: settings.directory_bytes(),
@@ -186,16 +204,32 @@ impl Running {
         if data_set != DataSet::Plain {
             first_start::load_demo(&service, started).await?;
         }
+        let background = match (&settings.data, id) {
+            (Some(data), Some(id)) => {
+                let source = Source {
+                    store,
+                    directory: Some(service.directory.clone()),
+                    clock,
+                    id,
+                };
+                let schedule = settings.backups;
+                Background::start(data, service.clone(), source, &*random, schedule)
+                    .map_err(|error| StartError(format!("no backups can be taken: {error}")))?
+            }
+            _ => Background::default(),
+        };
         self.site
             .open
             .store(Some(Arc::new(Open { service, documents })));
-        Ok(keeper)
+        Ok((background, keeper))
     }
 
     /// Finishes what is in flight, flushes, closes the store and lets its directory go.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.site.stopping.store(true, Ordering::Relaxed);
         self.server.stop(true).await;
+        let background = self.background;
+        let _ = tokio::task::spawn_blocking(move || background.stop()).await;
         // Before the directory is let go.
         if let Some(clock) = self.clock {
             clock.stop().await;
@@ -208,7 +242,8 @@ impl Running {
     }
 }
 
-fn open_audit_log(path: &Path) -> Result<Box<dyn Sink>, StartError> {
+/// Opens the file that records of changes go to.
+pub fn open_audit_log(path: &Path) -> Result<Box<dyn Sink>, StartError> {
     let file = AuditFile::open(path)
         .map_err(|error| StartError(format!("--audit-log {}: {error}", path.display())))?;
     Ok(Box::new(file))
@@ -224,6 +259,7 @@ async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
             store,
             fresh: Fresh::InMemory,
             key,
+            id: None,
         });
     };
     let random = settings.random.clone();
@@ -234,11 +270,12 @@ async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
 }
 
 /// The file of the signing key, in the data directory and outside the store.
-fn key_path(directory: &Path) -> PathBuf {
+pub fn key_path(directory: &Path) -> PathBuf {
     directory.join("signing-key.pem")
 }
 
 fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, StartError> {
+    refuse_unfinished(directory).map_err(StartError)?;
     let opened = SledStore::open(directory, random)?;
     if matches!(opened, Opened::Existing(_)) && !key_path(directory).exists() {
         log::warn!(
@@ -250,6 +287,7 @@ fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, Star
         .map_err(|error| StartError(error.to_string()))?;
     Ok(match opened {
         Opened::Existing(store) => Opening {
+            id: Some(store.identity().store),
             store: Arc::new(store),
             fresh: Fresh::No,
             key,
@@ -258,6 +296,7 @@ fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, Star
             let store = Arc::new(store);
             Opening {
                 store: store.clone(),
+                id: Some(store.identity().store),
                 fresh: Fresh::OnDisk(store),
                 key,
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Schedule;
 use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::ports::{Clock, Monotonic, Random};
 use crate::service::decide::Limits;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     pub data_set: DataSet,
     pub bootstrap: BootstrapSettings,
+    /// The backups that the service takes by itself.
+    pub backups: Option<Schedule>,
     /// How many threads answer; `None` is one a processor.
     pub workers: Option<usize>,
     /// The machine's wall clock; the service goes by a clock of its own that follows it.

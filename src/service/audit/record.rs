@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::ids::{ClientId, Epoch, Revision, RoleId, SecretId, TenantId};
 use crate::domain::times::Timestamp;
-use crate::service::command::Command;
+use crate::service::command::{Command, Import};
 
 /// One change, as it was made durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,12 @@ pub enum Action {
     SecretUpdate,
     #[serde(rename = "secret.delete")]
     SecretDelete,
+    #[serde(rename = "tenant.import")]
+    TenantImport,
+    #[serde(rename = "role.import")]
+    RoleImport,
+    #[serde(rename = "client.import")]
+    ClientImport,
 }
 
 impl Action {
@@ -88,6 +94,9 @@ impl Action {
             Command::AddSecret { .. } => Self::SecretAdd,
             Command::UpdateSecret { .. } => Self::SecretUpdate,
             Command::DeleteSecret { .. } => Self::SecretDelete,
+            Command::Import(Import::Tenant { .. }) => Self::TenantImport,
+            Command::Import(Import::Role { .. }) => Self::RoleImport,
+            Command::Import(Import::Client { .. }) => Self::ClientImport,
         }
     }
 }

@@ -44,16 +44,7 @@ impl Case<'_> {
                 "Choose another Id, or leave it out to get a random one.",
             ));
         }
-        let most = self.world.limits.clients_per_tenant;
-        let holds = snapshot.clients().len() + snapshot.damaged().len();
-        if holds >= most {
-            return Err(Refusal::new(
-                Kind::LimitExceeded,
-                "Client limit exceeded.",
-                format!("This tenant has {holds} clients."),
-                format!("A tenant holds at most {most} clients; delete one first."),
-            ));
-        }
+        self.has_room_for_a_client(snapshot)?;
 
         let client = Client {
             name: new.name.unwrap_or_else(|| Name::from_stored(id.as_str())),
@@ -82,6 +73,20 @@ impl Case<'_> {
             }],
             outcome: Outcome::ClientCreated { record, value },
         })
+    }
+
+    pub(super) fn has_room_for_a_client(&self, snapshot: &TenantSnapshot) -> Result<(), Refusal> {
+        let most = self.world.limits.clients_per_tenant;
+        let holds = snapshot.clients().len() + snapshot.damaged().len();
+        if holds < most {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Kind::LimitExceeded,
+            "Client limit exceeded.",
+            format!("This tenant has {holds} clients."),
+            format!("A tenant holds at most {most} clients; delete one first."),
+        ))
     }
 
     /// The secrets of a client that is being created: none, and a salt of its own.
@@ -210,7 +215,7 @@ fn member_role(snapshot: &TenantSnapshot) -> Result<crate::domain::ids::RoleId, 
 }
 
 /// Each role must be one of the tenant's or a cluster role, and Member must be among them.
-fn roles_exist(snapshot: &TenantSnapshot, role_ids: &RoleIds) -> Result<(), Refusal> {
+pub(super) fn roles_exist(snapshot: &TenantSnapshot, role_ids: &RoleIds) -> Result<(), Refusal> {
     let unknown = role_ids
         .iter()
         .find(|id| ClusterRole::of(**id).is_none() && snapshot.role(id).is_none());

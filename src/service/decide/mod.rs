@@ -5,6 +5,7 @@
 //! so limits and uniqueness are exact under any concurrency.
 
 mod clients;
+mod import;
 mod operators;
 mod roles;
 mod secrets;
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::admission;
-use super::command::{Asker, Command, Outcome};
+use super::command::{Asker, Command, Import, Outcome};
 use super::failures::damaged;
 use crate::directory::registry::Registry;
 use crate::directory::snapshot::TenantSnapshot;
@@ -169,6 +170,7 @@ pub fn decide(
             secret,
         } => case.delete_secret(tenant, &client, secret),
         Command::Bootstrap(first) => case.bootstrap(first),
+        Command::Import(import) => case.import(import),
     }
 }
 
@@ -202,6 +204,9 @@ impl World {
         let mut needed: Vec<TenantId> = command.tenant().into_iter().collect();
         if let Asker::Caller(request) = asker {
             needed.push(request.caller.tenant);
+        }
+        if let Command::Import(Import::Tenant { tenant, .. }) = command {
+            needed.push(tenant.id);
         }
         if self.may_end_an_operator(command) {
             needed.extend(

@@ -22,15 +22,7 @@ impl Case<'_> {
     ) -> Result<Decision, Refusal> {
         let snapshot = self.tenant(tenant)?;
         name_is_free(snapshot, &name, None)?;
-        let most = self.world.limits.roles_per_tenant;
-        if snapshot.roles().len() >= most {
-            return Err(Refusal::new(
-                Kind::LimitExceeded,
-                "Role limit exceeded.",
-                format!("This tenant has {} roles.", snapshot.roles().len()),
-                format!("A tenant has at most {most} roles; delete one first."),
-            ));
-        }
+        self.has_room_for_a_role(snapshot)?;
         let id = RoleId::from_uuid(self.given.random.uuid());
         Ok(put(
             tenant,
@@ -40,6 +32,19 @@ impl Case<'_> {
                 description,
                 built_in: None,
             },
+        ))
+    }
+
+    pub(super) fn has_room_for_a_role(&self, snapshot: &TenantSnapshot) -> Result<(), Refusal> {
+        let most = self.world.limits.roles_per_tenant;
+        if snapshot.roles().len() < most {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Kind::LimitExceeded,
+            "Role limit exceeded.",
+            format!("This tenant has {} roles.", snapshot.roles().len()),
+            format!("A tenant has at most {most} roles; delete one first."),
         ))
     }
 
@@ -123,7 +128,7 @@ fn changeable(snapshot: &TenantSnapshot, id: RoleId) -> Result<&Arc<Role>, Refus
     Ok(role)
 }
 
-fn name_is_free(
+pub(super) fn name_is_free(
     snapshot: &TenantSnapshot,
     name: &Name,
     except: Option<RoleId>,

@@ -173,7 +173,11 @@ impl Case<'_> {
         })
     }
 
-    fn alias_is_free(&self, alias: &Alias, except: Option<TenantId>) -> Result<(), Refusal> {
+    pub(super) fn alias_is_free(
+        &self,
+        alias: &Alias,
+        except: Option<TenantId>,
+    ) -> Result<(), Refusal> {
         match self.world.registry.with_alias(&alias.folded()) {
             Some(holder) if Some(holder) != except => Err(Refusal::new(
                 Kind::Conflict,

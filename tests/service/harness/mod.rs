@@ -18,7 +18,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Settings, start};
+use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
 use credenza::domain::ids::{ClientId, TenantId};
 use credenza::domain::times::Timestamp;
 use credenza::service::decide::Limits;
@@ -52,6 +52,8 @@ pub struct Choices {
     pub memory_bytes: u64,
     /// `true`: no first client is given, so that one is drawn and printed.
     pub print_first: bool,
+    /// Backups that the service takes by itself: how often, in seconds, and how many are kept.
+    pub backups: Option<(u64, usize)>,
     /// How long the store may take for a batch.
     pub patience: Duration,
     /// What stands between the service and its store.
@@ -66,6 +68,7 @@ impl Default for Choices {
             data_set: DataSet::Plain,
             memory_bytes: 512 << 20,
             print_first: false,
+            backups: None,
             patience: Settings::PATIENCE,
             faults: None,
             audit_log: None,
@@ -120,6 +123,11 @@ impl Server {
         self.directory.path().join("store")
     }
 
+    /// Where the service puts the backups that it takes by itself.
+    pub fn backups(&self) -> std::path::PathBuf {
+        self.directory.path().join("backups")
+    }
+
     fn settings(&self) -> Settings {
         let bootstrap = match self.choices.print_first {
             true => BootstrapSettings::default(),
@@ -140,6 +148,11 @@ impl Server {
             memory_bytes: self.choices.memory_bytes,
             data_set: self.choices.data_set,
             bootstrap,
+            backups: self.choices.backups.map(|(seconds, keep)| Schedule {
+                directory: self.backups(),
+                every: Duration::from_secs(seconds),
+                keep,
+            }),
             workers: Some(2),
             clock: self.clock.clone(),
             monotonic: self.clock.clone(),

@@ -139,6 +139,11 @@ impl Service {
         std::fs::read_to_string(self.stdout.path()).unwrap()
     }
 
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
     /// The value behind a label that the first start printed.
     #[track_caller]
     pub fn printed_value(&self, label: &str) -> String {
