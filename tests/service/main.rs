@@ -20,6 +20,7 @@ mod discovery;
 mod file_limit;
 mod first_start;
 mod first_start_kill;
+mod fixtures;
 mod kill;
 mod legacy;
 mod lists;
