@@ -83,7 +83,7 @@ impl DataArgument {
     /// The data directory, where a store was set up in it: a command that only looks at one, or
     /// mends it, makes none.
     fn with_store(&self) -> Result<&Path, StoreError> {
-        restore::refuse_unfinished(&self.data).map_err(StoreError::Failed)?;
+        SledStore::refuse_unfinished(&self.data)?;
         if SledStore::was_set_up(&self.data) {
             return Ok(&self.data);
         }

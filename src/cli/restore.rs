@@ -25,25 +25,10 @@ use crate::store::sled::{Identity, SledStore};
 use crate::store::{Store, StoreError, TenantRows};
 use crate::system::clock::{SystemClock, monotonic_now};
 use crate::system::clock_file::ClockFile;
-use crate::system::files::replace_durably;
 use crate::system::random::SystemRandom;
 use crate::system::timeline::Remembered;
 use crate::telemetry::audit;
 use crate::tokens::key_file;
-
-/// In a data directory whose restore has not ended.
-const UNFINISHED: &str = "restoring";
-
-/// Refuses a directory that a restore was cut short in: what it holds is no store of anybody's.
-pub fn refuse_unfinished(data: &Path) -> Result<(), String> {
-    match data.join(UNFINISHED).exists() {
-        false => Ok(()),
-        true => Err(format!(
-            "a restore into {} was cut short: remove the directory and restore again",
-            data.display()
-        )),
-    }
-}
 
 /// The file is read to its end and found whole before anything is written. Ids, secrets and
 /// revisions are those of the backup; the store gets an epoch of its own, so that every token and
@@ -88,9 +73,6 @@ fn restored(arguments: &Arguments) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|error| error.to_string())?;
-    let unfinished = data.join(UNFINISHED);
-    let written = replace_durably(&unfinished, b"");
-    written.map_err(|error| format!("cannot write {}: {error}", unfinished.display()))?;
     let filled = runtime.block_on(fill(&store, data, from, &verified, revocations));
     let filled = filled.map_err(|why| {
         format!(
@@ -241,9 +223,6 @@ async fn fill(
         .map_err(|error| format!("cannot write {}: {error}", clock.path().display()))?;
     let in_charge = is_in_charge(store, now.max(mark)).await?;
     store.mark_complete().map_err(|error| error.to_string())?;
-    let unfinished = data.join(UNFINISHED);
-    std::fs::remove_file(&unfinished)
-        .map_err(|error| format!("cannot remove {}: {error}", unfinished.display()))?;
     store.close().await.map_err(|error| error.to_string())?;
     Ok(Filled { revoked, in_charge })
 }

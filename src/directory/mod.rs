@@ -42,6 +42,8 @@ pub struct Directory {
     registry: ArcSwap<Registry>,
     residents: ArcSwap<Residents>,
     tick: AtomicU64,
+    /// Tenants that were read and found damaged, and what is: they are read no second time.
+    damaged: Mutex<HashMap<TenantId, String>>,
     /// Loads under way, so that each happens once.
     loading: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<TenantSnapshot>>>>>,
     clients: ClientIndex,
@@ -70,6 +72,7 @@ impl Directory {
             registry: ArcSwap::from_pointee(registry),
             residents: ArcSwap::default(),
             tick: AtomicU64::new(1),
+            damaged: Mutex::default(),
             loading: Mutex::default(),
             clients: ClientIndex::default(),
             gate: tokio::sync::Mutex::new(()),
@@ -98,6 +101,9 @@ impl Directory {
             return Ok(None);
         }
         drop(registry);
+        if let Some(what) = self.damaged.lock().get(&id) {
+            return Err(StoreError::Damaged(what.clone()));
+        }
         self.load_once(id).await
     }
 
@@ -180,6 +186,7 @@ impl Directory {
         }
         self.registry.store(Arc::new(registry));
         self.clients.forget_all();
+        self.damaged.lock().clear();
         for snapshot in changed {
             self.install(Arc::new(snapshot));
         }
@@ -209,7 +216,13 @@ impl Directory {
         match loaded {
             Ok(snapshot) => Ok(Some(snapshot)),
             Err(LoadEnd::Absent) => Ok(None),
-            Err(LoadEnd::Failed(error)) => Err(error),
+            Err(LoadEnd::Failed(error)) => {
+                if let StoreError::Damaged(what) = &error {
+                    log::error!("tenant {id} cannot be served: {error}");
+                    self.damaged.lock().insert(id, what.clone());
+                }
+                Err(error)
+            }
         }
     }
 

@@ -13,8 +13,9 @@ pub fn refusal_of(error: StoreError) -> Refusal {
             log::error!("reading failed: {error}");
             unreadable()
         }
+        // It was logged when it was found, and everybody who asks for it comes here.
         StoreError::Damaged(_) => {
-            log::error!("reading failed: {error}");
+            log::debug!("reading failed: {error}");
             damaged("The data that this needs")
         }
     }

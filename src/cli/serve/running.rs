@@ -20,7 +20,6 @@ use super::clock_keeper::ClockKeeper;
 use super::first_start;
 use super::schedule;
 use super::settings::{DataSet, Settings};
-use crate::cli::restore::refuse_unfinished;
 use crate::domain::error::Refusal;
 use crate::domain::ids::Epoch;
 use crate::domain::ports::Random;
@@ -275,7 +274,6 @@ pub fn key_path(directory: &Path) -> PathBuf {
 }
 
 fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, StartError> {
-    refuse_unfinished(directory).map_err(StartError)?;
     let opened = SledStore::open(directory, random)?;
     if matches!(opened, Opened::Existing(_)) && !key_path(directory).exists() {
         log::warn!(

@@ -8,8 +8,8 @@ use super::batch::{BatchWriter, Draft};
 use crate::directory::registry::Registry;
 use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::ids::TenantId;
-use crate::store::StoreError;
 use crate::store::batch::Change;
+use crate::store::{CommitError, StoreError};
 
 /// The tenants that are still to be swept.
 #[derive(Default)]
@@ -63,6 +63,10 @@ impl BatchWriter {
             return Ok(None);
         };
         let rows = self.parts.store.load(next).await?;
+        if let Some(damaged) = rows.as_ref().and_then(|rows| rows.damaged.first()) {
+            let why = format!("client {damaged} of tenant {next}");
+            return Err(StoreError::Damaged(why));
+        }
         Ok(rows.map(TenantSnapshot::from_rows))
     }
 
@@ -72,8 +76,14 @@ impl BatchWriter {
         draft.world.tenants.insert(id, tenant.clone());
         let last = !take_clients(&mut draft, &tenant);
         let swept = draft.world.tenants.get(&id).cloned();
-        if let Err(error) = self.commit(draft).await {
-            return self.fail(&error);
+        match self.commit(draft).await {
+            Ok(()) => {}
+            // What is left of it does no harm, and stays for whoever mends the store.
+            Err(CommitError::DidNotHappen(error @ StoreError::Damaged(_))) => {
+                log::error!("deleted tenant {id} cannot be swept: {error}");
+                return;
+            }
+            Err(error) => return self.fail(&error),
         }
         // The commit notes a tenant that is being deleted as one to sweep: this one is at hand.
         self.sweeping.waiting.retain(|waiting| *waiting != id);

@@ -28,6 +28,7 @@ const MARKER: &str = "marker";
 const MARKER_UNFINISHED: &str = "marker.new";
 const PROBE: &str = "probe";
 const WATERMARK: &str = "revision";
+const RESTORING: &str = "restoring";
 
 /// Says that a first start was completed in this directory, and which store is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +204,30 @@ impl DataDirectory {
         let path = self.database();
         let file = File::open(&path).map_err(failed("cannot open", &path))?;
         file.sync_data().map_err(failed("cannot sync", &path))
+    }
+
+    /// Begins to fill the directory from elsewhere: until that ended, it is nobody's store.
+    pub fn begin_restoring(&self) -> Result<(), StoreError> {
+        let path = self.root.join(RESTORING);
+        let created = private_file().create(true).truncate(true).open(&path);
+        created.map_err(failed("cannot write", &path))?;
+        sync_directory(&self.root)
+    }
+
+    /// To be done when the marker is there.
+    pub fn end_restoring(&self) -> Result<(), StoreError> {
+        remove_file(&self.root.join(RESTORING))
+    }
+
+    /// Refuses a directory that was being filled when that was cut short.
+    pub fn refuse_restoring(root: &Path) -> Result<(), StoreError> {
+        if !root.join(RESTORING).exists() || Self::has_marker(root) {
+            return Ok(());
+        }
+        Err(StoreError::Failed(format!(
+            "a restore into {} was cut short: remove the directory and restore again",
+            root.display()
+        )))
     }
 
     /// Whether sled's directory holds anything at all.

@@ -132,6 +132,12 @@ impl SledStore {
         DataDirectory::has_marker(directory)
     }
 
+    /// Refuses a directory that was being restored into when that was cut short: what it holds is
+    /// nobody's store. Opens nothing.
+    pub fn refuse_unfinished(directory: &Path) -> Result<(), StoreError> {
+        DataDirectory::refuse_restoring(directory)
+    }
+
     /// Keeps every other process out of a directory for as long as the guard lives, without
     /// opening the store in it. An error where another one has it open.
     pub fn lock(directory: &Path) -> Result<impl Sized + use<>, StoreError> {
@@ -142,6 +148,7 @@ impl SledStore {
     /// bootstrap batch is durable and its secret was shown. Blocks.
     pub fn mark_complete(&self) -> Result<(), StoreError> {
         self.inner.write_marker(None)?;
+        self.inner.directory.end_restoring()?;
         self.inner.complete.store(true, Ordering::Release);
         Ok(())
     }

@@ -66,6 +66,7 @@ pub struct Foundation {
 
 pub fn open(root: &Path, random: &dyn Random) -> Result<Foundation, StoreError> {
     let directory = DataDirectory::open(root)?;
+    DataDirectory::refuse_restoring(root)?;
     match directory.read_marker() {
         Ok(Some(marker)) => existing(directory.with_sled(&marker.directory), &marker),
         Ok(None) => unmarked(directory, random),
@@ -101,6 +102,7 @@ pub fn again(directory: &DataDirectory) -> Result<Foundation, StoreError> {
 pub fn create(root: &Path, identity: Identity) -> Result<Foundation, StoreError> {
     DataDirectory::refuse_used(root)?;
     let directory = DataDirectory::open(root)?;
+    directory.begin_restoring()?;
     fresh(directory, identity).map_err(|error| within(root, error))
 }
 
