@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{DataDirectory, create_directory, failed, sync_directory};
+use super::disk::{create_directory, failed, sync_directory};
+use super::files::DataDirectory;
 use crate::store::StoreError;
 
 /// The name of such a copy begins with this.

@@ -7,9 +7,9 @@ use std::ops::Bound;
 use super::check_tenant;
 use super::digest::Digest;
 use super::engine::Engine;
-use super::files;
 use super::keys::{self, Key, Tree};
 use super::load::{STALE, disagreement};
+use super::marker;
 use super::rows::{self, EntryRow, LastRow, ManifestRow, Row};
 use super::trees::Trees;
 use crate::domain::ids::TenantId;
@@ -160,7 +160,7 @@ fn tenant_counts(engine: &Engine, findings: &mut Findings) -> u64 {
 
 fn meta(engine: &Engine, findings: &mut Findings) {
     if let Some(manifest) = findings.expect::<ManifestRow>(&engine.trees, &Key::Manifest) {
-        if let Err(error) = files::refuse_later_format(manifest.format.into(), None) {
+        if let Err(error) = marker::refuse_later_format(manifest.format.into(), None) {
             findings.add(Key::Manifest, error);
         }
         if manifest.identity() != engine.identity {

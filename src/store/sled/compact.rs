@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::check;
 use super::engine::Engine;
-use super::files::{DataDirectory, Marker, Seal};
+use super::files::DataDirectory;
 use super::keys::{Key, Tree, place};
+use super::marker::{Marker, Seal};
 use super::opening::{self, Foundation};
 use super::rows;
 use super::trees::{damaged, sled_error};

@@ -11,7 +11,8 @@ use ::sled::Db;
 use parking_lot::RwLock;
 
 use super::commit;
-use super::files::{self, DataDirectory};
+use super::disk::failed;
+use super::files::DataDirectory;
 use super::keys::{self, Key, Tree};
 use super::opening::{Foundation, Identity};
 use super::rescue::{self, Settled};
@@ -62,7 +63,7 @@ impl Engine {
 
     fn on(found: Foundation, suspicious: bool) -> Result<Self, StoreError> {
         let path = found.directory.database();
-        let database = File::open(&path).map_err(files::failed("cannot open", &path))?;
+        let database = File::open(&path).map_err(failed("cannot open", &path))?;
         let watermark = Watermark::open(&found.directory.watermark(), found.identity)?;
         watermark.raise(found.last);
         Ok(Self {
@@ -108,7 +109,7 @@ impl Engine {
         let path = self.directory.database();
         self.database
             .sync_data()
-            .map_err(files::failed("cannot sync", &path))
+            .map_err(failed("cannot sync", &path))
     }
 
     /// Runs scans that must see one revision of a tenant. Scans of several trees are no snapshot,

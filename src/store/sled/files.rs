@@ -4,69 +4,25 @@
 //! `marker` says, from outside, that there must be a store inside, and in which directory of sled:
 //! sled alone may open a damaged directory as an empty store without a word.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
+use super::disk::{
+    create_directory, failed, holds_anything, parent, private_file, remove_file, sync_directory,
+};
+use super::marker::{Marker, SLED, is_sled_name};
 use super::permissions;
-use crate::domain::ids::Epoch;
 use crate::store::StoreError;
 
-/// The version of the whole layout. A higher one is refused.
-pub const FORMAT: u32 = 1;
-/// The first release that reads [`FORMAT`], for whoever is refused.
-const FORMAT_SINCE: &str = "0.1.0";
-
-const SLED: &str = "sled";
 const LOCK: &str = "lock";
 const MARKER: &str = "marker";
 const MARKER_UNFINISHED: &str = "marker.new";
 const PROBE: &str = "probe";
 const WATERMARK: &str = "revision";
 const RESTORING: &str = "restoring";
-
-/// Says that a first start was completed in this directory, and which store is in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marker {
-    pub format_version: u32,
-    /// The oldest release that can read this format.
-    #[serde(default)]
-    pub needs: String,
-    pub store_id: Uuid,
-    pub epoch: u32,
-    /// The name of sled's directory: a compacted store takes the place of the old one with it.
-    #[serde(default = "first_sled")]
-    pub directory: String,
-    /// What the last clean stop left behind; nothing later may be lower.
-    pub sealed: Option<Seal>,
-}
-
-impl Marker {
-    pub fn new(store_id: Uuid, epoch: Epoch, directory: &str, sealed: Option<Seal>) -> Self {
-        Self {
-            format_version: FORMAT,
-            needs: FORMAT_SINCE.to_owned(),
-            store_id,
-            epoch: epoch.0,
-            directory: directory.to_owned(),
-            sealed,
-        }
-    }
-}
-
-fn first_sled() -> String {
-    SLED.to_owned()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
-    pub revision: u64,
-}
 
 /// A data directory that this process, and no other one, uses. Clones share its lock.
 #[derive(Clone)]
@@ -334,28 +290,13 @@ impl DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("cannot read", &path)(error)),
         };
-        // The version first: a later one may have other members.
-        let marker: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
-        let version = marker
-            .as_ref()
-            .ok()
-            .and_then(|marker| marker.get("format_version"));
-        if let Some(version) = version.and_then(serde_json::Value::as_u64) {
-            let needs = marker.as_ref().ok().and_then(|marker| marker.get("needs"));
-            refuse_later_format(version, needs.and_then(serde_json::Value::as_str))?;
-        }
-        let marker = marker.and_then(serde_json::from_value::<Marker>);
-        let unreadable = |why: &dyn std::fmt::Display| {
-            StoreError::Damaged(format!(
+        Marker::read(&bytes).map(Some).map_err(|error| match error {
+            StoreError::Damaged(why) => StoreError::Damaged(format!(
                 "the marker {} cannot be read: {why}",
                 path.display()
-            ))
-        };
-        let marker = marker.map_err(|error| unreadable(&error))?;
-        if !is_sled_name(&marker.directory) {
-            return Err(unreadable(&"it names no directory of a store"));
-        }
-        Ok(Some(marker))
+            )),
+            other => other,
+        })
     }
 
     /// Whether a first start was completed in this directory, or its marker was damaged since.
@@ -396,16 +337,6 @@ fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-/// `sled`, or `sled-` and a number: nothing that could lead out of the data directory.
-fn is_sled_name(name: &str) -> bool {
-    name.strip_prefix(SLED).is_some_and(|rest| {
-        rest.is_empty()
-            || rest
-                .strip_prefix('-')
-                .is_some_and(|number| number.parse::<u32>().is_ok())
-    })
-}
-
 fn write_process(mut lock: &File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.write_all(format!("{}\n", std::process::id()).as_bytes())
@@ -423,87 +354,4 @@ pub fn in_use(root: &Path) -> StoreError {
          directory",
         root.display()
     ))
-}
-
-/// Refuses a format that this program does not know. `needs` is the release that does.
-pub fn refuse_later_format(version: u64, needs: Option<&str>) -> Result<(), StoreError> {
-    if version <= FORMAT.into() {
-        return Ok(());
-    }
-    // What the file says goes to a person: only what a release's name can be.
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
-    let needs = needs.filter(|name| (1..=32).contains(&name.len()) && name.chars().all(plain));
-    let program = match needs {
-        Some(release) => format!("use Credenza {release} or later"),
-        None => "use the program that wrote it, or a later one".to_owned(),
-    };
-    Err(StoreError::Failed(format!(
-        "its format is version {version}, and this program reads up to version {FORMAT}: {program}"
-    )))
-}
-
-/// Turns an error of the operating system into the store's.
-pub fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    move |error| StoreError::Failed(format!("{doing} {}: {error}", path.display()))
-}
-
-fn holds_anything(directory: &Path) -> io::Result<bool> {
-    match directory.read_dir() {
-        Ok(mut entries) => Ok(entries.next().transpose()?.is_some()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn remove_file(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("cannot remove", path)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Creates a directory and those above it, each for its owner alone and durable in its parent.
-pub fn create_directory(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let above = parent(path);
-    create_directory(above)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => sync_directory_io(above),
-    }
-}
-
-pub fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => path,
-    }
-}
-
-pub fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    sync_directory_io(path).map_err(failed("cannot sync", path))
-}
-
-/// Makes the names in a directory durable. Only Unix can open a directory as a file.
-fn sync_directory_io(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(path)?.sync_all()?;
-    }
-    Ok(())
 }

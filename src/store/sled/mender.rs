@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
-use super::files::{DataDirectory, create_directory, private_file};
+use super::disk::{create_directory, private_file};
+use super::files::DataDirectory;
 use super::log::{self as sled_log, Mended, Original};
 use crate::store::StoreError;
 

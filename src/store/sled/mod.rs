@@ -12,6 +12,7 @@ mod collected;
 mod commit;
 mod compact;
 mod digest;
+mod disk;
 mod engine;
 mod files;
 mod keys;
@@ -21,6 +22,7 @@ mod load;
     expect(dead_code, unused_imports, reason = "opening does not ask it yet")
 )]
 mod log;
+mod marker;
 mod mender;
 mod opening;
 mod panics;
@@ -44,7 +46,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use self::engine::Engine;
-use self::files::{DataDirectory, Marker, Seal};
+use self::files::DataDirectory;
+use self::marker::{Marker, Seal};
 use self::opening::Foundation;
 use super::batch::Batch;
 use super::{CommitError, Finding, Store, StoreError, StoreFuture, TenantEntry, TenantRows};

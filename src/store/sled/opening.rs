@@ -13,8 +13,9 @@ use ::sled::transaction::TransactionError;
 use uuid::Uuid;
 
 use super::aside::Aside;
-use super::files::{self, DataDirectory, FORMAT, Marker};
+use super::files::{self, DataDirectory};
 use super::keys::{Key, Tree};
+use super::marker::{self, FORMAT, Marker};
 use super::panics;
 use super::rescue::{self, Rescued};
 use super::rows::{self, Holdings, LastRow, ManifestRow};
@@ -293,7 +294,7 @@ fn identity(trees: &Trees) -> Result<Option<(ManifestRow, Revision)>, StoreError
     let last: Option<LastRow> = trees.row(&Key::Last)?;
     match (manifest, last) {
         (Some(manifest), Some(last)) => {
-            files::refuse_later_format(manifest.format.into(), None)?;
+            marker::refuse_later_format(manifest.format.into(), None)?;
             Ok(Some((manifest, Revision(last.revision))))
         }
         (None, None) => Ok(None),

@@ -14,7 +14,7 @@ mod unix {
     use std::path::Path;
 
     use crate::store::StoreError;
-    use crate::store::sled::files::failed;
+    use crate::store::sled::disk::failed;
 
     const OF_OTHERS: u32 = 0o077;
     const FILE: u32 = 0o600;

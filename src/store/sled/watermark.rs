@@ -10,7 +10,7 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-use super::files::{failed, private_file};
+use super::disk::{failed, private_file};
 use super::opening::Identity;
 use super::rows::checksum;
 use crate::domain::ids::Revision;

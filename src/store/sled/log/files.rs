@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::files::failed;
+use super::super::disk::failed;
 use super::format::{CHECKSUM, take_byte, take_fixed, take_number};
 use super::replay::{Page, Pointer};
 use crate::store::StoreError;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::files::failed;
+use super::super::disk::failed;
 use super::files::{self, Snapshot};
 use super::segments::Segments;
 use super::walk::Walk;
