@@ -117,6 +117,14 @@ pub fn everything(engine: &Engine) -> Result<Vec<Finding>, StoreError> {
     Ok(findings.found)
 }
 
+/// The same, of what belongs to no tenant.
+pub fn of_no_tenant(engine: &Engine) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    meta(engine, &mut findings);
+    all_entries(engine, &mut findings);
+    findings.found
+}
+
 /// Compares the indexes over all tenants with what they point to, and with what the store says it
 /// holds. That says it of one revision: where a service goes on writing it cannot be compared.
 fn all_entries(engine: &Engine, findings: &mut Findings) {

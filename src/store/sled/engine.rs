@@ -15,7 +15,7 @@ use super::disk::failed;
 use super::files::DataDirectory;
 use super::keys::{self, Key, Tree};
 use super::opening::{Foundation, Identity};
-use super::rescue::{self, Settled};
+use super::rescue::{self, Settled, Suspicion};
 use super::rows::{self, EntryRow, TenantCountRow, TenantRow};
 use super::trees::{self, Trees, sled_error};
 use super::watermark::Watermark;
@@ -45,16 +45,14 @@ pub struct Engine {
 impl Engine {
     /// What was opened. Where its files looked damaged, every row is checked first.
     pub fn of(mut found: Foundation) -> Result<Self, StoreError> {
-        let Some(aside) = found.suspicion.take() else {
-            return Self::on(found, false);
-        };
-        let engine = Self::on(found, true)?;
-        match rescue::settle(&engine, &aside) {
-            Ok(Settled::Whole) => aside.discard(),
-            Ok(Settled::Damaged) => {}
-            Err(error) => {
+        let suspicion = std::mem::replace(&mut found.suspicion, Suspicion::None);
+        let engine = Self::on(found, !matches!(suspicion, Suspicion::None))?;
+        match (rescue::settle(&engine, &suspicion), suspicion) {
+            (Ok(Settled::Whole), Suspicion::Damage(aside)) => aside.discard(),
+            (Ok(_), _) => {}
+            (Err(error), suspicion) => {
                 drop(engine);
-                aside.put_back()?;
+                suspicion.put_back()?;
                 return Err(error);
             }
         }

@@ -12,12 +12,11 @@ use ::sled::Db;
 use ::sled::transaction::TransactionError;
 use uuid::Uuid;
 
-use super::aside::Aside;
 use super::files::{self, DataDirectory};
 use super::keys::{Key, Tree};
 use super::marker::{self, FORMAT, Marker};
 use super::panics;
-use super::rescue::{self, Rescued};
+use super::rescue::{self, Rescued, Suspicion};
 use super::rows::{self, Holdings, LastRow, ManifestRow};
 use super::trees::{Trees, damaged, sled_error};
 use super::watermark::Watermark;
@@ -57,8 +56,8 @@ pub struct Foundation {
     pub db: Db,
     pub identity: Identity,
     pub last: Revision,
-    /// Its files looked damaged: here is a copy of them.
-    pub suspicion: Option<Aside>,
+    /// How its files looked.
+    pub suspicion: Suspicion,
     /// Whether the first start was completed.
     pub complete: bool,
     /// Last, so that its lock outlives sled.
@@ -138,9 +137,7 @@ fn existing(directory: DataDirectory, marker: &Marker) -> Result<Foundation, Sto
             directory,
         }),
         Err(error) => {
-            if let Some(aside) = suspicion {
-                aside.put_back()?;
-            }
+            suspicion.put_back()?;
             Err(error)
         }
     }
@@ -247,7 +244,7 @@ pub fn empty(directory: &DataDirectory, identity: Identity) -> Result<Foundation
         db,
         identity,
         last: Revision::ZERO,
-        suspicion: None,
+        suspicion: Suspicion::None,
         complete: false,
         directory: directory.clone(),
     })

@@ -15,11 +15,30 @@ use super::opening::open_sled;
 use super::panics;
 use crate::store::{Finding, StoreError};
 
-/// sled, opened. With a copy of its files where they looked damaged: then every row has to be
-/// checked before it is believed.
+/// sled, opened, and how its files looked before.
 pub struct Rescued {
     pub db: Db,
-    pub suspicion: Option<Aside>,
+    pub suspicion: Suspicion,
+}
+
+/// How sled's files looked before it opened them.
+pub enum Suspicion {
+    None,
+    /// The end of the log may be torn, as a power cut leaves it and as sled is made for.
+    Tail,
+    /// They looked damaged, and here is a copy of them: every row has to be checked.
+    Damage(Aside),
+}
+
+impl Suspicion {
+    /// What was opened cannot be believed: the files are again what they were. sled must have been
+    /// let go.
+    pub fn put_back(self) -> Result<(), StoreError> {
+        match self {
+            Self::Damage(aside) => aside.put_back(),
+            Self::None | Self::Tail => Ok(()),
+        }
+    }
 }
 
 /// Looks at sled's files before sled does, and opens them.
@@ -33,50 +52,43 @@ pub fn open(directory: &DataDirectory) -> Result<Rescued, StoreError> {
             opened => {
                 return opened.map(|db| Rescued {
                     db,
-                    suspicion: None,
+                    suspicion: Suspicion::None,
                 });
             }
         }
     }
-    let aside = match Aside::copy(directory) {
-        Ok(aside) => Some(aside),
-        // What a power cut leaves; sled is made for that.
-        Err(error) if inspection.suspects.iter().all(|suspect| suspect.at_tip) => {
-            log::warn!("{error}. The end of the log may be torn; it is opened all the same");
-            None
-        }
-        Err(error) => return Err(error),
+    let mut suspects = inspection.suspects.iter();
+    let torn = !inspection.suspects.is_empty() && suspects.all(|suspect| suspect.at_tip);
+    let suspicion = match torn {
+        true => Suspicion::Tail,
+        false => Suspicion::Damage(Aside::copy(directory)?),
     };
-    report(&sled, &inspection, aside.as_ref());
+    report(&sled, &inspection, &suspicion);
     mend(&sled, inspection);
     match open_somehow(directory) {
-        Ok(db) => Ok(Rescued {
-            db,
-            suspicion: aside,
-        }),
+        Ok(db) => Ok(Rescued { db, suspicion }),
         Err(error) => {
-            if let Some(aside) = aside {
-                aside.put_back()?;
-            }
+            suspicion.put_back()?;
             Err(error)
         }
     }
 }
 
-fn report(sled: &Path, inspection: &Inspection, aside: Option<&Aside>) {
+fn report(sled: &Path, inspection: &Inspection, suspicion: &Suspicion) {
     const MOST: usize = 20;
+    let Suspicion::Damage(aside) = suspicion else {
+        log::info!("the end of the store's log looks torn, as after a power cut");
+        return;
+    };
     for suspect in inspection.suspects.iter().take(MOST) {
         let at = place(sled, suspect);
         log::warn!("{at} looks damaged: {:?}", suspect.what);
     }
-    let suspects = inspection.suspects.len();
-    match aside {
-        Some(aside) => log::warn!(
-            "{suspects} places of the store look damaged; it was copied to {}",
-            aside.path().display()
-        ),
-        None => log::warn!("{suspects} places of the store look damaged"),
-    }
+    log::warn!(
+        "{} places of the store look damaged; it was copied to {}",
+        inspection.suspects.len(),
+        aside.path().display()
+    );
 }
 
 fn place(sled: &Path, suspect: &Suspect) -> String {
@@ -113,13 +125,24 @@ fn mend(sled: &Path, mut inspection: Inspection) {
     }
 }
 
-/// Checks every row of a store that looked damaged. What is whole is served; where the indexes over
-/// all tenants do not fit, nothing is, since nobody can tell then who is unknown.
-pub fn settle(engine: &Engine, aside: &Aside) -> Result<Settled, StoreError> {
+/// Checks a store whose files were suspicious. What is whole is served; where the indexes over all
+/// tenants do not fit, nothing is, since nobody can tell then who is unknown.
+///
+/// Of damage every row is checked; of a torn end only what no tenant's own digest covers, since
+/// each tenant is compared with its digest when it is loaded.
+pub fn settle(engine: &Engine, suspicion: &Suspicion) -> Result<Settled, StoreError> {
     const MOST: usize = 20;
-    let findings = panics::caught(|| check::everything(engine)).ok_or_else(|| {
-        StoreError::Damaged("its files make no sense where they were read".to_owned())
-    })??;
+    let aside = match suspicion {
+        Suspicion::None => return Ok(Settled::Whole),
+        Suspicion::Tail => {
+            return match checked(|| Ok(check::of_no_tenant(engine)))?.first() {
+                Some(finding) => Err(StoreError::Damaged(finding.to_string())),
+                None => Ok(Settled::Whole),
+            };
+        }
+        Suspicion::Damage(aside) => aside,
+    };
+    let findings = checked(|| check::everything(engine))?;
     if findings.is_empty() {
         log::warn!("every row of the store was checked and is whole; its copy is removed");
         return Ok(Settled::Whole);
@@ -136,6 +159,15 @@ pub fn settle(engine: &Engine, aside: &Aside) -> Result<Settled, StoreError> {
         aside.path().display()
     );
     Ok(Settled::Damaged)
+}
+
+fn checked(
+    check: impl FnOnce() -> Result<Vec<Finding>, StoreError>,
+) -> Result<Vec<Finding>, StoreError> {
+    panics::caught(check).unwrap_or_else(|| {
+        let why = "its files make no sense where they were read".to_owned();
+        Err(StoreError::Damaged(why))
+    })
 }
 
 /// What came of a suspicion.
