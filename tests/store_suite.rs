@@ -1,5 +1,7 @@
 //! One suite over all stores: what is committed is what is loaded, also after a restart.
 
+#[path = "common/dice.rs"]
+mod dice;
 #[path = "store_suite/directory.rs"]
 mod directory;
 #[path = "store_suite/flips.rs"]

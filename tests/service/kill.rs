@@ -13,24 +13,12 @@ use credenza::domain::ports::Random as _;
 use credenza::system::random::SystemRandom;
 use serde_json::{Value, json};
 
+use crate::harness::dice::Dice;
 use crate::harness::process::{Service, credenza, run, serve};
 use crate::harness::{ADMINISTRATOR, Caller, MEMBER};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 const THREADS: u64 = 8;
-
-/// A small generator of numbers from a seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 /// A client as it must be.
 #[derive(Clone, Debug, PartialEq)]

@@ -18,24 +18,12 @@ use credenza::store::{Store, TenantEntry, TenantRows};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::dice::Dice;
 use crate::support::*;
 
 const TENANTS: u8 = 4;
 /// Enough for several segments of the log.
 const CLIENTS: u64 = 250;
-
-/// A small generator of numbers from a seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 /// What a store holds.
 struct Truth {

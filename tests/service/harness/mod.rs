@@ -8,6 +8,8 @@ pub mod process;
 pub mod response;
 pub mod wire;
 
+#[path = "../../common/dice.rs"]
+pub mod dice;
 #[path = "../../common/faulty.rs"]
 pub mod faulty;
 
