@@ -147,6 +147,27 @@ fn while_the_store_cannot_be_read_clients_in_memory_get_tokens_and_nobody_is_cal
 }
 
 #[test]
+fn a_write_of_unknown_outcome_has_its_record_if_it_happened_and_none_if_not() {
+    for (fault, happened) in [(Fault::AfterUnknown, true), (Fault::BeforeUnknown, false)] {
+        let faults = Faults::none();
+        let directory = tempfile::tempdir().unwrap();
+        let audit_log = directory.path().join("audit.jsonl");
+        let server = Server::with(Choices {
+            faults: Some(faults.clone()),
+            audit_log: Some(audit_log.clone()),
+            ..Choices::default()
+        });
+        let operator = server.operator();
+        faults.plant(fault);
+        let body = json!({ "Id": "unsure" });
+        operator.post(&operator.v1(CLIENTS), &body).refused(503);
+        await_ready(&server, 200);
+        let log = std::fs::read_to_string(&audit_log).unwrap();
+        assert_eq!(log.contains(r#""unsure""#), happened, "{log}");
+    }
+}
+
+#[test]
 fn a_damaged_row_refuses_the_command_that_needs_it_and_no_other() {
     let faults = Faults::none();
     let server = server_with(&faults);

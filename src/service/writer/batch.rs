@@ -39,6 +39,8 @@ pub(super) struct BatchWriter {
     pub(super) recording: Recording,
     pub(super) state: Arc<State>,
     pub(super) pause: Pause,
+    /// Why the last try to open the store anew failed; told when it changes.
+    pub(super) still_failing: String,
     /// What became of the batch that failed is not known yet.
     pub(super) unsure: Option<Unsure>,
 }
@@ -75,6 +77,7 @@ impl BatchWriter {
             recording,
             state,
             pause: None,
+            still_failing: String::new(),
             unsure: None,
         }
     }

@@ -61,11 +61,16 @@ impl BatchWriter {
         match self.try_to_recover().await {
             Ok(()) => {
                 self.pause = None;
+                self.still_failing.clear();
                 self.state.obstruct(Obstacle::None);
                 log::warn!("the store is open again; writes are accepted");
             }
             Err(error) => {
-                log::debug!("the store cannot be opened anew yet: {error}");
+                let why = error.to_string();
+                if why != self.still_failing {
+                    log::warn!("the store cannot be opened anew yet: {why}");
+                    self.still_failing = why;
+                }
                 self.pause = Some(Box::pin(sleep(PAUSE)));
             }
         }
