@@ -337,3 +337,44 @@ fn within_a_minute(directory: &Path, truth: &Truth, counts: &Counts) -> Result<(
         }
     })
 }
+
+#[test]
+fn what_is_refused_is_left_as_it_was_found_and_what_is_served_leaves_a_copy_of_what_was() {
+    let (_parent, [_, killed], _) = originals();
+    let whole = fs::read(killed.join("sled/db")).unwrap();
+    let (mut refused, mut served) = (0, 0);
+    let mut dice = Dice(5);
+    while refused == 0 || served == 0 {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("store");
+        copy(&killed, &directory);
+        let database = directory.join("sled/db");
+        // More than a byte, and far from the end of the log: it cannot be put right.
+        let at = dice.below(whole.len() as u64 / 4) as usize;
+        let mut damaged = whole.clone();
+        damaged[at..at + 40]
+            .iter_mut()
+            .for_each(|byte| *byte ^= 0x55);
+        fs::write(&database, &damaged).unwrap();
+        let opened = open(&directory);
+        let copies = fs::read_dir(&directory).unwrap().filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with("damaged-")
+        });
+        let copies = copies.count();
+        match opened {
+            Err(_) => {
+                assert!(fs::read(&database).unwrap() == damaged, "at {at}");
+                assert_eq!(copies, 0);
+                refused += 1;
+            }
+            Ok(_) if copies > 0 => {
+                let kept = fs::read(directory.join("damaged-1/sled/db")).unwrap();
+                assert!(kept == damaged, "at {at}");
+                served += 1;
+            }
+            // Nothing that counts lay there.
+            Ok(_) => {}
+        }
+    }
+}
