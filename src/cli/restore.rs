@@ -39,7 +39,8 @@ pub fn refuse_unfinished(data: &Path) -> Result<(), String> {
     match data.join(UNFINISHED).exists() {
         false => Ok(()),
         true => Err(format!(
-            "a restore into {} was cut short: remove the directory and restore again",
+            "a restore into {0} was cut short: remove the directory and restore again, with \
+             `credenza restore --from BACKUP --data {0}`",
             data.display()
         )),
     }
