@@ -219,13 +219,45 @@ def claim(holds, what):
         raise Failure(what)
 
 
-def flip(data, text, places):
-    """Changes bytes of a text where it was written last, past the service."""
+def places_of(data, text):
+    """Where a text lies in sled's file of rows, the last one first; which one is read is known to
+    sled alone."""
     [path] = data.glob("sled*/db")
-    content = path.read_bytes()
+    content, places = path.read_bytes(), []
     at = content.rfind(text)
-    claim(at >= 0, "there is no %s" % text)
+    while at >= 0:
+        places.append(at)
+        at = content.rfind(text, 0, at)
+    return places
+
+
+def flip(data, *offsets):
+    """Changes bytes, past the service; done twice, nothing is changed."""
+    [path] = data.glob("sled*/db")
     with open(path, "r+b") as file:
-        for place in places:
-            file.seek(at + place)
-            file.write(bytes([content[at + place] ^ 0x10]))
+        for offset in offsets:
+            file.seek(offset)
+            byte = file.read(1)
+            file.seek(offset)
+            file.write(bytes([byte[0] ^ 0x10]))
+
+
+def damage(drill, text, finding):
+    """Damages the row with a text in the store of a stopped service, so that `check` finds this
+    alone. Where the row does not lie in a page with others, the store is laid out anew."""
+    for _ in range(8):
+        whole = drill.root / "whole"
+        shutil.copytree(drill.data, whole)
+        for at in places_of(whole, text):
+            # More than one byte, which would be put right.
+            flip(drill.data, at + 3, at + 10)
+            said = drill.credenza("check", "--data", drill.data).splitlines()
+            said = [line for line in said if not line.startswith("[")]
+            shutil.rmtree(drill.data)
+            shutil.copytree(whole, drill.data)
+            if len(said) == 2 and said[0].startswith(finding):
+                flip(drill.data, at + 3, at + 10)
+                return
+        shutil.rmtree(whole)
+        drill.credenza("compact", "--data", drill.data)
+    raise Failure("no place of %s is one that gives: %s" % (text, finding))

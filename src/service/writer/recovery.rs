@@ -65,7 +65,16 @@ impl BatchWriter {
                 log::warn!("the store is open again; writes are accepted");
             }
             Err(error) => {
-                log::debug!("the store cannot be opened anew yet: {error}");
+                let is_damage = matches!(error, StoreError::Damaged(_));
+                // Once: nobody may wait for what does not end by itself.
+                if is_damage && self.state.obstruct(Obstacle::Damage) {
+                    log::error!(
+                        "the store cannot be opened anew; reads and tokens go on from memory until \
+                         the service stops: {error}"
+                    );
+                } else {
+                    log::debug!("the store cannot be opened anew yet: {error}");
+                }
                 self.pause = Some(Box::pin(sleep(PAUSE)));
             }
         }
