@@ -48,9 +48,12 @@ def rows(page, heading):
     return found
 
 
-def row_pattern(cell):
-    """What is between backticks; DIR, FILE and the like, N and M stand for anything."""
-    words = re.findall(r"`([^`]*)`", cell)[0]
+def row_patterns(cell):
+    """Of each thing between backticks; DIR, FILE and the like, N and M stand for anything."""
+    return [words_pattern(words) for words in re.findall(r"`([^`]*)`", cell)]
+
+
+def words_pattern(words):
     parts = re.split(r"(\b(?:DIR|FILE|ADDR|[NMR])\b|…)", words)
     holes = ("DIR", "FILE", "ADDR", "N", "M", "R")
     return re.compile("".join(r"\S+" if part in holes else ".*" if part == "…"

@@ -345,7 +345,8 @@ def refused_stores(drill):
 
 def compare_rows(page, heading, lines):
     """Each row of a table is one of these lines, and each line has a row."""
-    rows = [(number, document.row_pattern(cell)) for number, cell in document.rows(page, heading)]
+    rows = [(number, pattern) for number, cell in document.rows(page, heading)
+            for pattern in document.row_patterns(cell)]
     for number, pattern in rows:
         claim(any(pattern.search(line) for line in lines),
               "%s:%d: no start says %s" % (page.name, number, pattern.pattern))
@@ -376,6 +377,7 @@ def errors_at_start(drill):
     attempt(drill, lines, "--audit-log", "/dev/full")
     attempt(drill, lines, "--backup-dir", "/proc/none")
     attempt(drill, lines, CREDENZA_BOOTSTRAP_CLIENT_SECRET="short")
+    attempt(drill, lines, CREDENZA_BOOTSTRAP_TENANT_ID="none")
     attempt(drill, lines, CREDENZA_BOOTSTRAP_CLIENT_SECRET_FILE=str(drill.root / "none"))
     attempt(drill, lines, CREDENZA_BOOTSTRAP_CLIENT_SECRET="x" * 32,
             CREDENZA_BOOTSTRAP_CLIENT_SECRET_FILE=str(drill.root / "none"))
