@@ -1,18 +1,16 @@
 """The situation of each section, and how it goes on. Each function runs the blocks of one section,
 in their order."""
 import json
-import mmap
 import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import document
-from machine import DEADLINE, claim, damage, flip, places_of, pump
+from machine import DEADLINE, Switch, claim, damage, flip, places_of, pump
 from service import OPERATOR, TENANT, clients, eventually
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -26,30 +24,6 @@ def drill(page, heading):
         ALL[page, heading] = function
         return function
     return keep
-
-
-class Switch:
-    """Breaks the calls of a service on files below a directory: see tests/faults/inject.c."""
-    building = threading.Lock()
-    library = None
-
-    def __init__(self, drill, below):
-        with Switch.building:
-            if not Switch.library:
-                Switch.library = str(Path(tempfile.gettempdir()) / ("inject-%d.so" % os.getpid()))
-                source = DOCS.parent / "tests/faults/inject.c"
-                subprocess.run(["cc", "-O2", "-w", "-shared", "-fPIC", "-o", Switch.library, source,
-                                "-ldl"], check=True)
-        path = drill.root / "switch"
-        path.write_bytes(b"\0")
-        with open(path, "r+b") as file:
-            self.byte = mmap.mmap(file.fileno(), 1)
-        drill.faults = {"LD_PRELOAD": Switch.library, "FAULTS_DIR": str(below),
-                        "FAULTS_SWITCH": str(path)}
-        drill.write_environment()
-
-    def set(self, letter):
-        self.byte[0:1] = letter
 
 
 def write_until_refused(drill, reason):

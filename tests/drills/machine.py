@@ -1,5 +1,6 @@
 """One drill: a machine of its own with the service of the document, and the blocks of a section,
 typed and compared one after the other."""
+import mmap
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
@@ -207,6 +209,32 @@ class Drill:
         if self.mounted:
             subprocess.run(["umount", "-l", self.root / "lib"], capture_output=True)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Switch:
+    """Breaks the calls of a service on files below a directory: see tests/faults/inject.c."""
+    building = threading.Lock()
+    # Built once, for all drills.
+    library = None
+
+    def __init__(self, drill, below):
+        with Switch.building:
+            if not Switch.library:
+                Switch.folder = tempfile.TemporaryDirectory(prefix="drills-")
+                Switch.library = Switch.folder.name + "/inject.so"
+                source = HERE.parent / "faults/inject.c"
+                subprocess.run(["cc", "-O2", "-w", "-shared", "-fPIC", "-o", Switch.library, source,
+                                "-ldl"], check=True)
+        path = drill.root / "switch"
+        path.write_bytes(b"\0")
+        with open(path, "r+b") as file:
+            self.byte = mmap.mmap(file.fileno(), 1)
+        drill.faults = {"LD_PRELOAD": Switch.library, "FAULTS_DIR": str(below),
+                        "FAULTS_SWITCH": str(path)}
+        drill.write_environment()
+
+    def set(self, letter):
+        self.byte[0:1] = letter
 
 
 def pump(number):
