@@ -19,6 +19,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             say(&"All rows, indexes and counters agree.");
             ExitCode::SUCCESS
         }
+        Ok(Answer::Checked { wrong: 1 }) => fail(&"1 thing is wrong"),
         Ok(Answer::Checked { wrong }) => fail(&format_args!("{wrong} things are wrong")),
         Ok(_) => fail(&"the service answered something else than was asked"),
         Err(error) => fail(&error),

@@ -40,7 +40,7 @@ enum Command {
     /// Run the service. Creates and sets up the data directory at the first start.
     Serve(serve::Arguments),
     /// Read every row of the store, of a running or a stopped service, and compare rows, indexes
-    /// and counters. Changes nothing. Exits with 1 and a list if anything is wrong.
+    /// and counters. Changes no row. Exits with 1 and a list if anything is wrong.
     Check(check::Arguments),
     /// Write everything that the store holds to a file, from which `restore` makes a store. Changes
     /// nothing in the store; a running service goes on meanwhile.

@@ -173,27 +173,51 @@ impl Directory {
         let registry = Registry::load(&*self.store).await?;
         let mut changed = Vec::new();
         let mut gone = Vec::new();
+        let mut damaged = HashMap::new();
         for (id, resident) in self.residents.load().iter() {
             let shown = resident.snapshot.load().revision();
-            if registry.active(*id).is_none() {
-                gone.push(*id);
-            } else if self.store.tenant_revision(*id).await? != Some(shown) {
-                match self.store.load(*id).await? {
-                    Some(rows) => changed.push(TenantSnapshot::from_rows(rows)),
-                    None => gone.push(*id),
+            match self.if_changed(*id, &registry, shown).await {
+                Ok(Now::Same) => {}
+                Ok(Now::Changed(snapshot)) => changed.push(snapshot),
+                Ok(Now::Gone) => gone.push(*id),
+                // It costs the tenant, not all the others.
+                Err(StoreError::Damaged(what)) => {
+                    log::error!("tenant {id} cannot be served: {what}");
+                    gone.push(*id);
+                    damaged.insert(*id, what);
                 }
+                Err(error) => return Err(error),
             }
         }
         self.registry.store(Arc::new(registry));
         self.clients.forget_all();
-        self.damaged.lock().clear();
+        *self.damaged.lock() = damaged;
         for snapshot in changed {
-            self.install(Arc::new(snapshot));
+            self.install(Arc::new(*snapshot));
         }
         for tenant in gone {
             self.forget(tenant);
         }
         Ok(())
+    }
+
+    /// What became of a tenant that is shown at a revision.
+    async fn if_changed(
+        &self,
+        id: TenantId,
+        registry: &Registry,
+        shown: Revision,
+    ) -> Result<Now, StoreError> {
+        if registry.active(id).is_none() {
+            return Ok(Now::Gone);
+        }
+        if self.store.tenant_revision(id).await? == Some(shown) {
+            return Ok(Now::Same);
+        }
+        Ok(match self.store.load(id).await? {
+            Some(rows) => Now::Changed(Box::new(TenantSnapshot::from_rows(rows))),
+            None => Now::Gone,
+        })
     }
 
     fn touch(&self, resident: &Resident) {
@@ -351,6 +375,13 @@ pub struct News {
     pub gone: Vec<TenantId>,
     /// Clients that were created (`true`) or deleted (`false`).
     pub client_ids: Vec<(ClientId, TenantId, bool)>,
+}
+
+/// What became of a tenant.
+enum Now {
+    Same,
+    Changed(Box<TenantSnapshot>),
+    Gone,
 }
 
 enum LoadEnd {

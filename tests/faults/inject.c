@@ -4,6 +4,7 @@
  *   n  the disk is full: ENOSPC for writes
  *   w  the disk is broken: EIO for writes
  *   s  the disk is broken: EIO for syncs, after writes that seemed to succeed
+ *   h  the disk hangs: syncs wait until it is another letter
  * Loaded with LD_PRELOAD. Linux and glibc. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -59,7 +60,10 @@ static int of_write(int file) {
     return error && is_ours(file) ? error : 0;
 }
 
-static int of_sync(int file) { return fault() == 's' && is_ours(file) ? EIO : 0; }
+static int of_sync(int file) {
+    while (fault() == 'h' && is_ours(file)) usleep(20 * 1000);
+    return fault() == 's' && is_ours(file) ? EIO : 0;
+}
 
 /* Only absolute paths: the tests name no other ones. */
 static int of_change(const char *path) { return fault() == 'r' && is_below(path) ? EROFS : 0; }

@@ -66,8 +66,15 @@ impl BatchWriter {
                 log::warn!("the store is open again; writes are accepted");
             }
             Err(error) => {
+                let is_damage = matches!(error, StoreError::Damaged(_));
                 let why = error.to_string();
-                if why != self.still_failing {
+                // Once: nobody may wait for what does not end by itself.
+                if is_damage && self.state.obstruct(Obstacle::Damage) {
+                    log::error!(
+                        "the store cannot be opened anew; reads and tokens go on from memory until \
+                         the service stops: {why}"
+                    );
+                } else if !is_damage && why != self.still_failing {
                     log::warn!("the store cannot be opened anew yet: {why}");
                     self.still_failing = why;
                 }

@@ -14,6 +14,8 @@ pub(super) enum Obstacle {
     Storage = 1,
     /// The writer's thread ended by a panic. Only a restart helps.
     WriterGone = 2,
+    /// A batch failed, and what is on disk since is damaged. It is tried again all the same.
+    Damage = 3,
 }
 
 /// Shared by the writer's thread, its watchdog and everybody who asks for a write.

@@ -44,7 +44,7 @@ pub fn compact(root: &Path, mut progress: impl FnMut(u64)) -> Result<Compacted, 
         Err(error) => {
             drop(engine);
             new.remove_sled()?;
-            return Err(error);
+            return Err(advised(root, error));
         }
     };
     let before = old.sled_bytes()?;
@@ -63,6 +63,17 @@ pub fn compact(root: &Path, mut progress: impl FnMut(u64)) -> Result<Compacted, 
         after: new.sled_bytes()?,
         rows,
     })
+}
+
+/// Names the command that says what else is damaged.
+fn advised(root: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(what) => StoreError::Damaged(format!(
+            "{what}. Nothing was changed; `credenza check --data {}` lists what is wrong",
+            root.display()
+        )),
+        other => other,
+    }
 }
 
 /// The copy is the store from now on: it has to be whole.

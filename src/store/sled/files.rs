@@ -181,7 +181,8 @@ impl DataDirectory {
             return Ok(());
         }
         Err(StoreError::Failed(format!(
-            "a restore into {} was cut short: remove the directory and restore again",
+            "a restore into {0} was cut short: remove the directory and restore again, with \
+             `credenza restore --from BACKUP --data {0}`",
             root.display()
         )))
     }

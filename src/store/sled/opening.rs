@@ -89,11 +89,12 @@ pub fn marked(root: &Path) -> Result<Foundation, StoreError> {
 
 /// Opens a directory that this process has had open all the time, and whose sled was let go.
 pub fn again(directory: &DataDirectory) -> Result<Foundation, StoreError> {
-    match directory.read_marker()? {
-        Some(marker) => existing(directory.with_sled(&marker.directory), &marker),
-        None => Err(StoreError::Failed(
+    match directory.read_marker() {
+        Ok(Some(marker)) => existing(directory.with_sled(&marker.directory), &marker),
+        Ok(None) => Err(StoreError::Failed(
             "its first start was not completed".to_owned(),
         )),
+        Err(error) => Err(error),
     }
     .map_err(|error| within(directory.root(), error))
 }
@@ -111,8 +112,8 @@ fn within(root: &Path, error: StoreError) -> StoreError {
     let root = root.display();
     match error {
         StoreError::Damaged(what) => StoreError::Damaged(format!(
-            "{root}: {what}. Copy the directory before anything else is tried, then restore a \
-             backup into an empty one"
+            "{root}: {what}. Copy the directory before anything else is tried (`cp -a`), then make a \
+             store of the last backup: `credenza restore --from BACKUP --data EMPTY_DIR`"
         )),
         StoreError::Failed(why) => StoreError::Failed(format!("{root}: {why}")),
         StoreError::Closed => StoreError::Closed,

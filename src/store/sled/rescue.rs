@@ -154,7 +154,8 @@ pub fn settle(engine: &Engine, suspicion: &Suspicion) -> Result<Settled, StoreEr
         return Err(StoreError::Damaged(finding.to_string()));
     }
     log::error!(
-        "{} things of the store are damaged, and what is whole is served. What was found is in {}",
+        "{} things of the store are damaged, and what is whole is served; `credenza check` lists \
+         them. The files as they were found are in {}",
         findings.len(),
         aside.path().display()
     );
