@@ -47,7 +47,7 @@ pub struct Arguments {
     /// Take away again what was taken away after the backup, by the audit log of the service that it
     /// was taken of: clients, secrets, roles and tenants that were deleted, clients that were
     /// disabled, roles that were taken from clients, expirations that were moved earlier. For a log
-    /// that was rotated, give each file, the oldest first.
+    /// that was rotated, give each file.
     #[arg(long, value_name = "AUDIT.jsonl")]
     then_revoke: Vec<PathBuf>,
 }
@@ -105,6 +105,9 @@ fn tell_what_was_done(verified: &Verified, filled: &Filled, started: Instant) {
                 "Changes after {taken} are not in this backup. What the audit log says was taken \
                  away since then is taken away again: {revoked}."
             ));
+            for note in &revoked.notes {
+                say(&format_args!("Note: {note}."));
+            }
             for what in &revoked.could_not {
                 say(&format_args!("Could not be done: {what}."));
             }

@@ -37,7 +37,12 @@ pub struct Base {
 /// What was taken away since.
 pub struct Revocations {
     base: Base,
-    tenants: BTreeMap<TenantId, OfTenant>,
+    /// What came after the backup, as it was given.
+    records: Vec<Record>,
+    /// The revisions of the backup's own life that the log has a record of.
+    recorded: BTreeSet<u64>,
+    /// How many records of another life were dated before the backup.
+    passed_over: u64,
 }
 
 #[derive(Default)]
@@ -70,6 +75,8 @@ pub struct Revoked {
     pub expirations_moved: u64,
     pub roles_deleted: u64,
     pub could_not: Vec<String>,
+    /// What the person in front should know of the log.
+    pub notes: Vec<String>,
 }
 
 impl fmt::Display for Revoked {
@@ -93,13 +100,18 @@ impl Revocations {
     pub fn since(base: Base) -> Self {
         Self {
             base,
-            tenants: BTreeMap::new(),
+            records: Vec::new(),
+            recorded: BTreeSet::new(),
+            passed_over: 0,
         }
     }
 
-    /// Takes a record in, in the order of the log. One of before the backup, or of a tenant that is
-    /// not in it, says nothing.
+    /// Takes a record in, in whatever order; one that is given twice counts once. One of before the
+    /// backup, or of a tenant that is not in it, says nothing.
     pub fn add(&mut self, record: &Record) {
+        if record.epoch == self.base.epoch {
+            self.recorded.insert(record.revision.0);
+        }
         let Some(revision) = self.base.revisions.get(&record.tenant) else {
             return;
         };
@@ -109,8 +121,60 @@ impl Revocations {
             false => record.time > self.base.taken,
         };
         if after {
-            self.tenants.entry(record.tenant).or_default().add(record);
+            self.records.push(record.clone());
+        } else if record.epoch != self.base.epoch {
+            self.passed_over += 1;
         }
+    }
+
+    /// What cannot be right about the log, as far as it can be seen.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.recorded.is_empty() {
+            notes.push(
+                "no record of the log belongs to the life of the store that the backup was taken \
+                 of: is it the log of that service?"
+                    .to_owned(),
+            );
+        }
+        if self.passed_over > 0 {
+            notes.push(format!(
+                "{} records of another life of the store are dated before the backup and were \
+                 passed over: if they came after it, what they took away is valid again",
+                self.passed_over
+            ));
+        }
+        let highest = self.base.revisions.values().max().map_or(0, |last| last.0);
+        let mut since = (highest + 1..).zip(self.recorded.range(highest + 1..));
+        if let Some((missing, next)) = since.find(|(expected, revision)| expected != *revision) {
+            notes.push(format!(
+                "the log has no record of revisions {missing} to {}: what is left of a deleted \
+                 tenant is removed without one, and a missing file of the log looks the same",
+                next - 1
+            ));
+        }
+        notes
+    }
+
+    /// By tenant, in the order in which it happened: revisions order the records of one life, and
+    /// the lives follow each other by the time of their first record.
+    fn by_tenant(mut records: Vec<Record>) -> BTreeMap<TenantId, OfTenant> {
+        let mut begun: HashMap<Epoch, Timestamp> = HashMap::new();
+        for record in &records {
+            let first = begun.entry(record.epoch).or_insert(record.time);
+            *first = record.time.min(*first);
+        }
+        let place = |record: &Record| {
+            let begun = begun.get(&record.epoch).copied();
+            (begun, record.epoch.0, record.revision)
+        };
+        records.sort_by_key(place);
+        records.dedup_by_key(|record| (record.epoch, record.revision));
+        let mut tenants: BTreeMap<TenantId, OfTenant> = BTreeMap::new();
+        for record in &records {
+            tenants.entry(record.tenant).or_default().add(record);
+        }
+        tenants
     }
 
     /// Does it again, tenant by tenant. Each batch is whole; after an error the rest is not done.
@@ -120,8 +184,11 @@ impl Revocations {
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<Revoked, String> {
-        let mut revoked = Revoked::default();
-        for (id, of_tenant) in self.tenants {
+        let mut revoked = Revoked {
+            notes: self.notes(),
+            ..Revoked::default()
+        };
+        for (id, of_tenant) in Self::by_tenant(self.records) {
             let rows = store.load(id).await.map_err(|error| error.to_string())?;
             let Some(rows) = rows else { continue };
             let decided_on = rows.revision;

@@ -30,6 +30,7 @@ mod permissions;
 mod preview;
 mod protocol;
 mod recover;
+mod removed_files;
 mod resource_bytes;
 mod resource_side;
 mod restart;

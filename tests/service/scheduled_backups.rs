@@ -46,6 +46,29 @@ fn with_backups(every: u64, keep: usize) -> Server {
 }
 
 #[test]
+fn names_of_a_time_that_is_to_come_go_first_and_never_the_one_just_taken() {
+    let mut server = with_backups(6 * HOUR, 2);
+    let backups = server.backups();
+    until(&backups, &["credenza-20300601T120000Z.backup"]);
+    server.stop();
+    // As a clock that was a year ahead had them named.
+    let of_now = backups.join("credenza-20300601T120000Z.backup");
+    for name in [
+        "credenza-20310601T120000Z.backup",
+        "credenza-20310602T120000Z.backup",
+    ] {
+        std::fs::copy(&of_now, backups.join(name)).unwrap();
+    }
+    server.clock.advance_seconds(7 * 3_600);
+    server.run();
+    let both = [
+        "credenza-20300601T120000Z.backup",
+        "credenza-20300601T190000Z.backup",
+    ];
+    until(&backups, &both);
+}
+
+#[test]
 fn one_is_taken_at_each_turn_and_the_newest_are_kept() {
     let server = with_backups(6 * HOUR, 2);
     let backups = server.backups();

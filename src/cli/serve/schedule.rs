@@ -80,7 +80,8 @@ impl Schedule {
         stopped: &Receiver<()>,
     ) -> Result<String, String> {
         self.remove_unfinished()?;
-        let path = self.directory.join(name_of(source.clock.now()));
+        let now = source.clock.now();
+        let path = self.directory.join(name_of(now));
         let mut file = ArchiveFile::create(&path)?;
         let wanted = Wanted {
             kind: Kind::Backup,
@@ -95,10 +96,17 @@ impl Schedule {
         let taken = runtime.block_on(archive::take(source, wanted, out, &mut unless_stopped))?;
         file.finish()?;
         let mut backups = self.backups(source)?;
+        // Those of a time that is to come were named by a clock that was wrong: they go first.
+        backups.sort_by_key(|(taken, _)| (*taken <= now, *taken));
         backups.truncate(backups.len().saturating_sub(self.keep));
         for (_, old) in backups {
             fs::remove_file(&old)
                 .map_err(|error| format!("cannot remove {}: {error}", old.display()))?;
+            log::info!(
+                "backup {} is removed: {} are kept",
+                old.display(),
+                self.keep
+            );
         }
         Ok(format!(
             "{}: {} tenants, {} clients, {} bytes",

@@ -136,7 +136,12 @@ fn what_the_backup_has_already_is_not_done_again() {
         ..gone(20)
     };
     let records = [gone(10), elsewhere, of_another_life];
-    assert_eq!(revoked(&store, &records), Revoked::default());
+    let nothing = revoked(&store, &records);
+    assert_eq!(nothing.clients_deleted, 0);
+    assert!(
+        nothing.notes[0].contains("1 records of another life"),
+        "{nothing:?}"
+    );
     let later = Record {
         epoch: Epoch(6),
         time: time(501),
@@ -144,6 +149,49 @@ fn what_the_backup_has_already_is_not_done_again() {
     };
     assert_eq!(revoked(&store, &[later]).clients_deleted, 1);
     assert!(run(store.load(TENANT)).unwrap().unwrap().clients.is_empty());
+}
+
+#[test]
+fn files_in_any_order_and_twice_come_to_the_same() {
+    let enable = |revision, enabled| Record {
+        changes: Changes {
+            enabled: Some(enabled),
+            ..Changes::default()
+        },
+        ..record(revision, Action::ClientUpdate, Some("a"))
+    };
+    let newest_first = [enable(13, false), enable(11, false), enable(12, true)];
+    let first_again = [
+        enable(11, false),
+        enable(12, true),
+        enable(13, false),
+        enable(12, true),
+    ];
+    for records in [&newest_first[..], &first_again] {
+        let store = store(["a".to_owned()]);
+        assert_eq!(revoked(&store, records).clients_disabled, 1);
+    }
+    let store = store(["a".to_owned()]);
+    let last_enabled = [enable(12, true), enable(11, false)];
+    assert_eq!(revoked(&store, &last_enabled).clients_disabled, 0);
+}
+
+#[test]
+fn a_log_that_cannot_be_the_right_one_or_lacks_something_is_told_of() {
+    let gone = |revision| record(revision, Action::ClientDelete, Some("a"));
+    let store = store(["a".to_owned()]);
+    let of_another_store = Record {
+        epoch: Epoch(99),
+        ..gone(11)
+    };
+    let notes = revoked(&store, &[of_another_store]).notes;
+    assert!(
+        notes[0].contains("is it the log of that service?"),
+        "{notes:?}"
+    );
+    let notes = revoked(&store, &[gone(11), gone(14)]).notes;
+    assert!(notes[0].contains("revisions 12 to 13"), "{notes:?}");
+    assert!(revoked(&store, &[gone(11), gone(12)]).notes.is_empty());
 }
 
 #[test]
@@ -172,10 +220,11 @@ fn an_id_that_was_given_again_is_another_client() {
 fn more_than_fits_into_a_batch_is_done_in_several() {
     let names = (0..300).map(|number| format!("client-{number:03}"));
     let store = store(names.clone());
-    let mut records: Vec<_> = names
-        .map(|name| record(20, Action::ClientDelete, Some(&name)))
+    let mut records: Vec<_> = (20..)
+        .zip(names)
+        .map(|(revision, name)| record(revision, Action::ClientDelete, Some(&name)))
         .collect();
-    records.push(record(21, Action::RoleDelete, None));
+    records.push(record(400, Action::RoleDelete, None));
     let revoked = revoked(&store, &records);
     assert_eq!((revoked.clients_deleted, revoked.roles_deleted), (300, 1));
     let rows = run(store.load(TENANT)).unwrap().unwrap();

@@ -32,6 +32,9 @@ pub enum Item {
     End(Totals),
 }
 
+/// No store ever comes to it, and the store that is made of an archive has room above it.
+const HIGHEST: Revision = Revision(1 << 62);
+
 /// Reads an archive. What it gives is believed once [`Item::End`] came: until then the rest may be
 /// damaged or missing.
 pub struct ArchiveReader<R: BufRead> {
@@ -149,6 +152,12 @@ impl<R: BufRead> ArchiveReader<R> {
                 if self.last_tenant >= Some(tenant.id) {
                     return Err(format!(
                         "tenant {} is there twice or out of order",
+                        tenant.id
+                    ));
+                }
+                if revision > HIGHEST {
+                    return Err(format!(
+                        "revision {revision} of tenant {} is out of range",
                         tenant.id
                     ));
                 }

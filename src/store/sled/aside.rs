@@ -1,5 +1,5 @@
 //! A copy of a store's files, taken before anything is tried on them: in the data directory, as
-//! `damaged-1`, `damaged-2` and so on.
+//! `damaged-1`, what was found first, and `damaged-2`, what was found last.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,8 @@ use super::disk::{create_directory, failed, sync_directory};
 use super::files::DataDirectory;
 use crate::store::StoreError;
 
-/// The name of such a copy begins with this.
-const PREFIX: &str = "damaged-";
+const FIRST: &str = "damaged-1";
+const LAST: &str = "damaged-2";
 
 /// A copy, and what it is a copy of.
 pub struct Aside {
@@ -19,9 +19,21 @@ pub struct Aside {
 }
 
 impl Aside {
-    /// Copies sled's files, the marker and the last revision, durably. Blocks.
+    /// The first copy that was kept in a directory, if there is one.
+    pub fn first(directory: &DataDirectory) -> Option<PathBuf> {
+        Some(directory.root().join(FIRST)).filter(|path| path.exists())
+    }
+
+    /// Copies sled's files, the marker and the last revision, durably. However often a damaged
+    /// store is opened, two copies are kept: the last one makes room for a later one. Blocks.
     pub fn copy(directory: &DataDirectory) -> Result<Self, StoreError> {
-        let path = free_name(directory.root());
+        let path = match Self::first(directory) {
+            None => directory.root().join(FIRST),
+            Some(_) => directory.root().join(LAST),
+        };
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(failed("cannot remove", &path))?;
+        }
         let copied = || -> io::Result<()> {
             copy_directory(&directory.sled(), &path.join(directory.sled_name()))?;
             for file in [directory.marker(), directory.watermark()] {
@@ -62,14 +74,6 @@ impl Aside {
         fs::remove_dir_all(&self.path).map_err(failed("cannot remove", &self.path))?;
         sync_directory(self.directory.root())
     }
-}
-
-fn free_name(root: &Path) -> PathBuf {
-    let names = (1..).map(|number: u32| root.join(format!("{PREFIX}{number}")));
-    names
-        .into_iter()
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| root.join(PREFIX))
 }
 
 fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {

@@ -48,7 +48,7 @@ impl Engine {
         let suspicion = std::mem::replace(&mut found.suspicion, Suspicion::None);
         let engine = Self::on(found, !matches!(suspicion, Suspicion::None))?;
         match (rescue::settle(&engine, &suspicion), suspicion) {
-            (Ok(Settled::Whole), Suspicion::Damage(aside)) => aside.discard(),
+            (Ok(Settled::Whole), suspicion) => suspicion.discard(),
             (Ok(_), _) => {}
             (Err(error), suspicion) => {
                 drop(engine);
@@ -107,7 +107,14 @@ impl Engine {
         let path = self.directory.database();
         self.database
             .sync_data()
-            .map_err(failed("cannot sync", &path))
+            .map_err(failed("cannot sync", &path))?;
+        match has_a_name(&self.database).map_err(failed("cannot read", &path))? {
+            true => Ok(()),
+            false => Err(StoreError::Failed(format!(
+                "{} was removed while it was open; `credenza backup` still saves what is in memory",
+                path.display()
+            ))),
+        }
     }
 
     /// Runs scans that must see one revision of a tenant. Scans of several trees are no snapshot,
@@ -210,4 +217,16 @@ impl Engine {
         }
         Ok(holders.into_iter().collect())
     }
+}
+
+/// Whether a file is still in some directory: what is written to one that is not ends with it.
+#[cfg(unix)]
+fn has_a_name(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.nlink() > 0)
+}
+
+#[cfg(not(unix))]
+fn has_a_name(_: &File) -> std::io::Result<bool> {
+    Ok(true)
 }

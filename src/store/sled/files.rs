@@ -215,7 +215,7 @@ impl DataDirectory {
         };
         let written = written();
         let removed = remove_file(&path);
-        written.map_err(failed("cannot write", &path))?;
+        written.map_err(failed("4 MiB of room are needed: cannot write", &path))?;
         removed
     }
 

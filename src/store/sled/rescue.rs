@@ -24,19 +24,35 @@ pub struct Rescued {
 /// How sled's files looked before it opened them.
 pub enum Suspicion {
     None,
-    /// The end of the log may be torn, as a power cut leaves it and as sled is made for.
-    Tail,
-    /// They looked damaged, and here is a copy of them: every row has to be checked.
-    Damage(Aside),
+    /// The end of the log may be torn, as a power cut leaves it and as sled is made for. With a
+    /// copy, where that costs little.
+    Tail(Option<Aside>),
+    /// They looked damaged: every row has to be checked. Without a copy where there is no room for
+    /// one and an earlier one is kept.
+    Damage(Option<Aside>),
 }
 
 impl Suspicion {
     /// What was opened cannot be believed: the files are again what they were. sled must have been
     /// let go.
     pub fn put_back(self) -> Result<(), StoreError> {
+        match self.aside() {
+            Some(aside) => aside.put_back(),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing was damaged after all.
+    pub fn discard(self) {
+        if let Some(aside) = self.aside() {
+            aside.discard();
+        }
+    }
+
+    fn aside(self) -> Option<Aside> {
         match self {
-            Self::Damage(aside) => aside.put_back(),
-            Self::None | Self::Tail => Ok(()),
+            Self::None => None,
+            Self::Tail(aside) | Self::Damage(aside) => aside,
         }
     }
 }
@@ -60,8 +76,9 @@ pub fn open(directory: &DataDirectory) -> Result<Rescued, StoreError> {
     let mut suspects = inspection.suspects.iter();
     let torn = !inspection.suspects.is_empty() && suspects.all(|suspect| suspect.at_tip);
     let suspicion = match torn {
-        true => Suspicion::Tail,
-        false => Suspicion::Damage(Aside::copy(directory)?),
+        true if directory.sled_bytes()? > COPIED_WITHOUT_NEED => Suspicion::Tail(None),
+        true => Suspicion::Tail(Aside::copy(directory).ok()),
+        false => Suspicion::Damage(copied(directory)?),
     };
     report(&sled, &inspection, &suspicion);
     mend(&sled, inspection);
@@ -71,6 +88,23 @@ pub fn open(directory: &DataDirectory) -> Result<Rescued, StoreError> {
             suspicion.put_back()?;
             Err(error)
         }
+    }
+}
+
+/// A torn end costs a copy of a store up to this size, in bytes.
+const COPIED_WITHOUT_NEED: u64 = 64 << 20;
+
+/// A copy; none where it cannot be made and an earlier one is there, which was nearer to the damage.
+fn copied(directory: &DataDirectory) -> Result<Option<Aside>, StoreError> {
+    match Aside::copy(directory) {
+        Ok(aside) => Ok(Some(aside)),
+        Err(error) => match Aside::first(directory) {
+            Some(first) => {
+                log::warn!("{error}. What was found first is in {}", first.display());
+                Ok(None)
+            }
+            None => Err(error),
+        },
     }
 }
 
@@ -84,11 +118,14 @@ fn report(sled: &Path, inspection: &Inspection, suspicion: &Suspicion) {
         let at = place(sled, suspect);
         log::warn!("{at} looks damaged: {:?}", suspect.what);
     }
-    log::warn!(
-        "{} places of the store look damaged; it was copied to {}",
-        inspection.suspects.len(),
-        aside.path().display()
-    );
+    let suspects = inspection.suspects.len();
+    match aside {
+        Some(aside) => log::warn!(
+            "{suspects} places of the store look damaged; it was copied to {}",
+            aside.path().display()
+        ),
+        None => log::warn!("{suspects} places of the store look damaged"),
+    }
 }
 
 fn place(sled: &Path, suspect: &Suspect) -> String {
@@ -134,7 +171,7 @@ pub fn settle(engine: &Engine, suspicion: &Suspicion) -> Result<Settled, StoreEr
     const MOST: usize = 20;
     let aside = match suspicion {
         Suspicion::None => return Ok(Settled::Whole),
-        Suspicion::Tail => {
+        Suspicion::Tail(_) => {
             return match checked(|| Ok(check::of_no_tenant(engine)))?.first() {
                 Some(finding) => Err(StoreError::Damaged(finding.to_string())),
                 None => Ok(Settled::Whole),
@@ -144,7 +181,7 @@ pub fn settle(engine: &Engine, suspicion: &Suspicion) -> Result<Settled, StoreEr
     };
     let findings = checked(|| check::everything(engine))?;
     if findings.is_empty() {
-        log::warn!("every row of the store was checked and is whole; its copy is removed");
+        log::warn!("every row of the store was checked and is whole; no copy is kept");
         return Ok(Settled::Whole);
     }
     for finding in findings.iter().take(MOST) {
@@ -153,11 +190,14 @@ pub fn settle(engine: &Engine, suspicion: &Suspicion) -> Result<Settled, StoreEr
     if let Some(finding) = findings.iter().find(|finding| is_of_all(finding)) {
         return Err(StoreError::Damaged(finding.to_string()));
     }
+    let kept = match aside {
+        Some(aside) => aside.path().display().to_string(),
+        None => "an earlier copy".to_owned(),
+    };
     log::error!(
         "{} things of the store are damaged, and what is whole is served; `credenza check` lists \
-         them. The files as they were found are in {}",
-        findings.len(),
-        aside.path().display()
+         them. The files as they were found are in {kept}",
+        findings.len()
     );
     Ok(Settled::Damaged)
 }

@@ -140,9 +140,12 @@ pub fn damaged(place: impl Display, problem: impl Display) -> StoreError {
 /// What an error of sled means.
 pub fn sled_error(doing: &str, error: &::sled::Error) -> StoreError {
     match error {
-        ::sled::Error::Corruption { .. } | ::sled::Error::ReportableBug(_) => {
-            StoreError::Damaged(format!("{doing}: {error}"))
+        ::sled::Error::Corruption { .. } => {
+            let place = super::log::place(error).map(|byte| format!(" at byte {byte} of `db`"));
+            let place = place.unwrap_or_default();
+            StoreError::Damaged(format!("{doing}: the store's files are damaged{place}"))
         }
+        ::sled::Error::ReportableBug(_) => StoreError::Damaged(format!("{doing}: {error}")),
         _ => StoreError::Failed(format!("{doing}: {error}")),
     }
 }

@@ -76,6 +76,7 @@ impl Open {
         let is_regular = file.metadata()?.is_file();
         let mut ends_torn = false;
         if is_regular {
+            refuse_other_content(&mut file)?;
             lock(&file)?;
             ends_torn = ends_inside_a_line(&mut file)?;
             if !existed {
@@ -148,6 +149,18 @@ fn lock(file: &File) -> io::Result<()> {
         // A file system without locks.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A file that holds something else is somebody's: a key, a store's rows.
+fn refuse_other_content(file: &mut File) -> io::Result<()> {
+    let mut first = [0];
+    file.seek(SeekFrom::Start(0))?;
+    match file.read(&mut first)? {
+        1 if !matches!(first[0], b'{' | b'\n') => Err(io::Error::other(
+            "it holds something else than an audit log; name another file",
+        )),
+        _ => Ok(()),
     }
 }
 
