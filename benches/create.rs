@@ -57,7 +57,7 @@ fn main() {
         "| callers | created/s | raw sled/s | ratio | from … to | p50, p99 of one | of raw sled |"
     );
     println!("|--:|--:|--:|--:|--:|--:|--:|");
-    let mut per_caller = Vec::new();
+    let mut rates = Vec::new();
     let mut costs = Vec::new();
     for callers in CALLERS {
         let (mut ours, mut raw) = (Side::default(), Side::default());
@@ -94,7 +94,7 @@ fn main() {
             quantile(&mut raw.times, 0.5),
             quantile(&mut raw.times, 0.99),
         );
-        per_caller.push(median(&ours.rates));
+        rates.push((median(&ours.rates), median(&raw.rates)));
         let each = |seconds: f64, operations: usize| seconds * 1e6 / operations as f64;
         costs.push(format!(
             "{callers} callers: service {:.0}, driver {:.0}, raw sled with its callers {:.0}",
@@ -104,9 +104,11 @@ fn main() {
         ));
     }
     println!();
+    let (one, most) = (rates[0], rates[CALLERS.len() - 1]);
     println!(
-        "64 callers against 1: {:.1} times",
-        per_caller[CALLERS.len() - 1] / per_caller[0]
+        "64 callers against 1: {:.1} times; raw sled {:.1} times",
+        most.0 / one.0,
+        most.1 / one.1
     );
     println!("Processor time of one creation in µs: {}", costs.join("; "));
     let alone = answer_only(&service, time / 2);
