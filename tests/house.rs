@@ -179,7 +179,7 @@ fn the_domain_names_no_other_crate() {
 #[test]
 fn every_file_says_first_what_it_is_for_and_is_not_too_long() {
     let mut wrong = Vec::new();
-    for path in ["src", "tests"].into_iter().flat_map(sources) {
+    for path in ["src", "tests", "benches"].into_iter().flat_map(sources) {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = name(&path);
         if !text.starts_with("//! ") {

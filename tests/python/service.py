@@ -43,8 +43,8 @@ class Failure(Exception):
 class Service:
     """A running service; killed when it is left without having been stopped."""
 
-    def __init__(self, program, data, wrapper=(), deadline=30, **variables):
-        command = [*wrapper, program, "serve", "--listen", "127.0.0.1:0", "--issuer-base", BASE,
+    def __init__(self, program, data, wrapper=(), deadline=30, listen="127.0.0.1:0", **variables):
+        command = [*wrapper, program, "serve", "--listen", listen, "--issuer-base", BASE,
                    "--data", str(data)]
         self.process = subprocess.Popen(command, env=environment(**variables), text=True,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
