@@ -365,9 +365,10 @@ def errors_at_start(drill):
     attempt(drill, lines, "--data", drill.root / "other", "--audit-log",
             drill.root / "log/audit.jsonl")
     drill.stop()
-    (data / "restoring").touch()
-    attempt(drill, lines)
-    (data / "restoring").unlink()
+    half = drill.root / "half"
+    half.mkdir(mode=0o700)
+    (half / "restoring").touch()
+    attempt(drill, lines, "--data", half)
     data.chmod(0o755)
     attempt(drill, lines)
     data.chmod(0o700)

@@ -77,6 +77,8 @@ impl BatchWriter {
                 } else if !is_damage && why != self.still_failing {
                     log::warn!("the store cannot be opened anew yet: {why}");
                     self.still_failing = why;
+                } else {
+                    log::debug!("the store cannot be opened anew yet: {why}");
                 }
                 self.pause = Some(Box::pin(sleep(PAUSE)));
             }
