@@ -1,9 +1,7 @@
 //! From refusals to answers: the one mapping of kinds to statuses, and the error body.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use super::answer::Answer;
@@ -73,7 +71,7 @@ fn headers(kind: Kind) -> &'static [(HeaderName, &'static str)] {
                 )]
             }
         }
-        Kind::Unavailable => const { &[(RETRY_AFTER, "5"), (CACHE_CONTROL, "no-store")] },
+        Kind::Unavailable => const { &[(RETRY_AFTER, "5")] },
         _ => &[],
     }
 }
