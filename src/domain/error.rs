@@ -93,7 +93,8 @@ impl Refusal {
     }
 }
 
-/// A value as it may be repeated in an error: short, and with nothing that could break a line.
+/// A value as it may be repeated in an error: short, and with nothing that could break a line,
+/// turn its direction or hide in it.
 #[derive(Clone, Copy)]
 pub struct Shown<'a>(pub &'a str);
 
@@ -106,12 +107,50 @@ impl std::fmt::Display for Shown<'_> {
                 f.write_str("…")?;
                 break;
             }
-            if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            if misleads(character) {
                 write!(f, "{}", character.escape_unicode())?;
             } else {
                 write!(f, "{character}")?;
             }
         }
         f.write_str("'")
+    }
+}
+
+/// Whether a character changes how the text around it is shown, or is not seen itself.
+fn misleads(character: char) -> bool {
+    let invisible = matches!(character,
+        // Soft hyphen, and the marks of Arabic and Mongolian that have no width.
+        '\u{AD}' | '\u{61C}' | '\u{180E}'
+        // Without width, marks of direction, ends of lines and paragraphs, embeddings, overrides.
+        | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+        // Joiners, isolates, and the byte order mark.
+        | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+    character.is_control() || invisible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_turns_or_hides_text_is_escaped() {
+        let marks = ('\u{200B}'..='\u{200F}')
+            .chain('\u{2028}'..='\u{202E}')
+            .chain('\u{2060}'..='\u{2069}')
+            .chain([
+                '\n', '\u{1B}', '\u{85}', '\u{AD}', '\u{61C}', '\u{180E}', '\u{FEFF}',
+            ]);
+        for mark in marks {
+            let shown = Shown(&format!("a{mark}b")).to_string();
+            assert_eq!(shown, format!("'a{}b'", mark.escape_unicode()));
+        }
+    }
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for text in ["", "Größe \"&\"", "шлюз", "水泵 – 1", "مضخة", "🦀"] {
+            assert_eq!(Shown(text).to_string(), format!("'{text}'"));
+        }
     }
 }

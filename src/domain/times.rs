@@ -15,8 +15,28 @@ impl Timestamp {
         Self(time)
     }
 
-    /// Reads RFC 3339 with up to nine fraction digits; a time without an offset is UTC.
+    /// Reads RFC 3339 with up to nine fraction digits; a time without an offset is UTC. The second
+    /// 60 is taken where UTC can have a leap second, which is at the end of June and of December
+    /// (RFC 3339 section 5.7).
     pub fn parse(member: &str, text: &str) -> Result<Self, Refusal> {
+        let time = Self::parse_stored(member, text)?;
+        if time.is_impossible_leap_second() {
+            return Err(Refusal::invalid(
+                format!(
+                    "{member} {} is not a time: no leap second can be there.",
+                    Shown(text)
+                ),
+                format!(
+                    "{member} takes the second 60 only at 23:59:60Z of June 30 or December 31; elsewhere give 00 to 59."
+                ),
+            ));
+        }
+        Ok(time)
+    }
+
+    /// The same for what this service wrote itself: the second 60 at the end of any minute too,
+    /// which it took before it knew where leap seconds can be.
+    pub fn parse_stored(member: &str, text: &str) -> Result<Self, Refusal> {
         Self::read(text).ok_or_else(|| {
             Refusal::invalid(
                 format!("{member} {} is not a time.", Shown(text)),
@@ -37,6 +57,13 @@ impl Timestamp {
             Err(_) => without_offset(text)?.and_utc(),
         };
         (0..=9999).contains(&time.year()).then_some(Self(time))
+    }
+
+    fn is_impossible_leap_second(self) -> bool {
+        let utc = self.0;
+        let ends_half_a_year = matches!((utc.month(), utc.day()), (6, 30) | (12, 31))
+            && (utc.hour(), utc.minute()) == (23, 59);
+        utc.nanosecond() >= 1_000_000_000 && !ends_half_a_year
     }
 
     /// Whole seconds since 1970, rounded down.
@@ -124,6 +151,8 @@ mod tests {
                 "9999-12-31T23:59:59.999999999Z",
             ),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60Z"),
+            ("2015-06-30T23:59:60.5", "2015-06-30T23:59:60.5Z"),
+            ("2016-12-31T18:59:60-05:00", "2016-12-31T23:59:60Z"),
         ] {
             assert_eq!(round_trip(given).as_deref(), Some(stored), "{given}");
         }
@@ -141,9 +170,23 @@ mod tests {
             "9999-12-31T23:59:59-05:00",
             "+12027-01-01T00:00:00Z",
             "1735689600",
+            "2027-01-01T12:34:60Z",
+            "2027-06-30T23:58:60Z",
+            "2027-06-29T23:59:60Z",
+            "2027-03-31T23:59:60Z",
+            "2027-12-31T23:59:60-05:00",
+            "2027-01-01T12:34:60",
         ] {
             assert_eq!(round_trip(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_leap_second_that_was_stored_anywhere_stays_readable() {
+        let time = Timestamp::parse_stored("t", "2027-01-01T12:34:60.5Z").unwrap();
+        assert_eq!(time.to_string(), "2027-01-01T12:34:60.5Z");
+        let (seconds, nanoseconds) = time.parts();
+        assert_eq!(Timestamp::from_parts(seconds, nanoseconds), Some(time));
     }
 
     #[test]

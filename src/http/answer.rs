@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LINK, LOCATION,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LINK, LOCATION, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
@@ -16,6 +17,11 @@ use serde::Serialize;
 pub static OPERATION_ID: HeaderName = HeaderName::from_static("operation-id");
 pub static TOTAL_COUNT: HeaderName = HeaderName::from_static("total-count");
 static JSON: HeaderValue = HeaderValue::from_static("application/json");
+static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// The caller's own cache alone may keep it, and asks with the tag before it is used again.
+static ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
+static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+static NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// A status, headers, and a body.
 pub struct Answer {
@@ -99,23 +105,39 @@ impl Answer {
 
     /// For what must not be kept by anybody on the way: secrets and tokens.
     pub fn never_stored(mut self) -> Self {
-        self.header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.header(CACHE_CONTROL, NO_STORE.clone());
         self
     }
 
-    /// The answer on the wire. To a HEAD it has no body, and an error no `Content-Type` either:
+    /// How caches may keep it where the handler did not say: with a tag to ask by, else not.
+    fn kept(&self) -> Option<HeaderValue> {
+        let has = |name| self.headers.iter().any(|(own, _)| *own == name);
+        match (has(CACHE_CONTROL), has(ETAG)) {
+            (true, _) => None,
+            (false, true) => Some(ASK_AGAIN.clone()),
+            (false, false) => Some(NO_STORE.clone()),
+        }
+    }
+
+    /// The answer on the wire, with the headers that every answer has. To a HEAD it has no body, and an error no `Content-Type` either:
     /// the platform's own client would parse the body that is not there.
     pub fn into_response(self, method: &Method, operation_id: &str) -> HttpResponse {
         let mut builder = HttpResponseBuilder::new(self.status);
         let to_head = method == Method::HEAD;
         let without_type =
             to_head && (self.status.is_client_error() || self.status.is_server_error());
+        let kept = self.kept();
         let counted = self.headers.iter().any(|(name, _)| *name == TOTAL_COUNT);
         for header in self.headers {
             if !(without_type && header.0 == CONTENT_TYPE) {
                 builder.append_header(header);
             }
         }
+        if let Some(kept) = kept {
+            builder.append_header((CACHE_CONTROL, kept));
+        }
+        builder.append_header((X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone()));
+        builder.append_header((REFERRER_POLICY, NO_REFERRER.clone()));
         if let Ok(value) = HeaderValue::from_str(operation_id) {
             builder.insert_header((OPERATION_ID.clone(), value));
         }

@@ -66,7 +66,8 @@ pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> 
     answer.into_response(request.method(), &operation_id)
 }
 
-/// One line a request, without its query, which may hold what does not belong into a log.
+/// One line a request, without its query and without what looks like a secret in its path: they may
+/// hold what does not belong into a log.
 fn log_outcome(request: &HttpRequest, answer: &Answer, operation_id: &str, arrived: Instant) {
     // Why it is unavailable is said once, where it began, and not for each who asks meanwhile.
     let level = match answer.status {
@@ -78,7 +79,7 @@ fn log_outcome(request: &HttpRequest, answer: &Answer, operation_id: &str, arriv
         level,
         "{operation_id} {} {:?} {} in {} µs",
         request.method(),
-        request.uri().path(),
+        errors::without_secrets(request.uri().path()),
         answer.status.as_u16(),
         monotonic_now().duration_since(arrived).as_micros()
     );

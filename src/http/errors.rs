@@ -1,14 +1,15 @@
 //! From refusals to answers: the one mapping of kinds to statuses, and the error body.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use super::answer::Answer;
 use super::routes::Route;
 use crate::domain::error::{Kind, Refusal, Shown};
+use crate::tokens::secret::PREFIX;
 
 /// The status of each kind of refusal.
 pub fn status(kind: Kind) -> StatusCode {
@@ -73,9 +74,35 @@ fn headers(kind: Kind) -> &'static [(HeaderName, &'static str)] {
                 )]
             }
         }
-        Kind::Unavailable => const { &[(RETRY_AFTER, "5"), (CACHE_CONTROL, "no-store")] },
+        Kind::Unavailable => const { &[(RETRY_AFTER, "5")] },
         _ => &[],
     }
+}
+
+/// A path as it may be told and logged: a secret that somebody put into it is masked, up to the end
+/// of its segment, since the rest of it may be encoded in any way.
+pub fn without_secrets(path: &str) -> Cow<'_, str> {
+    if secret_in(path).is_none() {
+        return Cow::Borrowed(path);
+    }
+    let segments = path.split('/').map(|segment| match secret_in(segment) {
+        Some(start) => format!("{}{PREFIX}…", &segment[..start]),
+        None => segment.to_owned(),
+    });
+    Cow::Owned(segments.collect::<Vec<_>>().join("/"))
+}
+
+/// Where a secret begins: its prefix in any case, also with its last character encoded.
+fn secret_in(text: &str) -> Option<usize> {
+    let word = PREFIX.trim_end_matches('_').as_bytes();
+    let begins = |start: &usize| {
+        let (head, rest) = text.as_bytes()[*start..].split_at(word.len());
+        let encoded = rest
+            .get(..3)
+            .is_some_and(|end| end.eq_ignore_ascii_case(b"%5F"));
+        head.eq_ignore_ascii_case(word) && (rest.starts_with(b"_") || encoded)
+    };
+    (0..text.len().saturating_sub(word.len())).find(begins)
 }
 
 /// A path that the service does not have.
@@ -83,7 +110,7 @@ pub fn no_route(path: &str) -> Refusal {
     Refusal::new(
         Kind::NotFound,
         "Unknown route.",
-        format!("There is nothing at {}.", Shown(path)),
+        format!("There is nothing at {}.", Shown(&without_secrets(path))),
         "The routes begin with /api/v1/Tenants, /api/v1-preview/Tenants, /api/Tenants or /identity.",
     )
 }
@@ -114,4 +141,27 @@ pub fn starting() -> Refusal {
         "The store is being opened.",
         "Try again in a moment.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_path_is_masked_to_the_end_of_its_segment() {
+        for (path, told) in [
+            ("", ""),
+            ("/", "/"),
+            ("/api/v1/crdz", "/api/v1/crdz"),
+            ("/crdz-x/acrdzy/crdz%5", "/crdz-x/acrdzy/crdz%5"),
+            ("/crdz_", "/crdz_…"),
+            ("/crdz_abc-DEF_9/x", "/crdz_…/x"),
+            ("/a;crdz_abc%2Fd;e//crdz_f", "/a;crdz_…//crdz_…"),
+            ("/a/CRDZ_abc", "/a/crdz_…"),
+            ("/crdz%5Fabc/crdz%5fabc/é", "/crdz_…/crdz_…/é"),
+            ("/écrdz_abcé/é", "/écrdz_…/é"),
+        ] {
+            assert_eq!(without_secrets(path), told);
+        }
+    }
 }

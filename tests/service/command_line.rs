@@ -315,9 +315,22 @@ fn secrets_and_tokens_never_reach_the_log() {
         .expect(401);
     let query = client.v1(&format!("{CLIENTS}?access_token={canary}"));
     anonymous.get(&query).expect(401);
+    let secrets = client.v1(&format!("{CLIENTS}/seen/Secrets"));
+    for path in [
+        format!("/{canary}"),
+        format!("/identity/token;{canary}/x"),
+        format!("/crdz%5f{0}%2F{0}", &canary[5..]),
+    ] {
+        let error = client.get(&path).refused_because(404, "crdz_…");
+        assert!(!error.to_string().contains(&canary[5..]), "{error}");
+    }
+    client.get(&format!("{secrets}/{canary}")).refused(404);
+    let path = client.v1(&format!("{CLIENTS}/{canary}"));
+    client.get(&path).refused(404);
     let token = client.token.clone().unwrap();
     let log = service.terminate().stderr;
     assert!(log.contains("connect/token"), "the log is there");
+    assert!(log.contains("/identity/token;crdz_…/x"), "and the path");
     for (name, value) in [
         ("canary", &canary[5..]),
         ("secret", &secret[5..]),

@@ -189,6 +189,8 @@ fn an_update_of_the_terms_obeys_the_same_rule_with_what_is_stored() {
         (None, past, None, None),
         (None, Some(json!(SOON)), Some(Some(SOON)), Some(Some(SOON))),
         (None, Some(json!("soon")), None, None),
+        // No leap second can be there.
+        (None, Some(json!("2031-01-01T12:34:60Z")), None, None),
     ] {
         let update = terms(expires, expiration);
         for (begin, stored, outcome) in [

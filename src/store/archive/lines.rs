@@ -178,7 +178,7 @@ impl HeaderLine {
             kind,
             store: self.store,
             epoch: Epoch(some(u32::from_str_radix(&self.epoch, 16).ok(), "epoch")?),
-            taken: fits(Timestamp::parse("taken", &self.taken))?,
+            taken: fits(Timestamp::parse_stored("taken", &self.taken))?,
             has_key: self.keys,
         })
     }
@@ -207,8 +207,8 @@ impl TenantLine {
             company_name: fits(Name::parse("company_name", &self.company_name))?,
             alias: fits(alias.transpose())?,
             state: TenantState::Active,
-            created: fits(Timestamp::parse("created", &self.created))?,
-            last_updated: fits(Timestamp::parse("last_updated", &self.last_updated))?,
+            created: fits(Timestamp::parse_stored("created", &self.created))?,
+            last_updated: fits(Timestamp::parse_stored("last_updated", &self.last_updated))?,
             changed: Revision(self.changed),
         };
         if self.changed == 0 || self.changed > self.revision || self.revision == u64::MAX {
@@ -319,7 +319,7 @@ impl SecretLine {
 
     fn secret(self) -> Sense<Secret> {
         let expiration = self.expiration.as_deref();
-        let expiration = expiration.map(|text| Timestamp::parse("expiration", text));
+        let expiration = expiration.map(|text| Timestamp::parse_stored("expiration", text));
         Ok(Secret {
             id: some((self.id > 0).then_some(SecretId(self.id)), "secret's id")?,
             hash: SecretHash(bytes(&self.hash, "secret's hash")?),

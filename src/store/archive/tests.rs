@@ -17,7 +17,7 @@ use crate::store::{Store, TenantRows};
 use crate::system::random::SeededRandom;
 
 fn time(text: &str) -> Timestamp {
-    Timestamp::parse("time", text).unwrap()
+    Timestamp::parse_stored("time", text).unwrap()
 }
 
 fn header() -> Header {
@@ -68,7 +68,8 @@ fn client(id: &str) -> Arc<ClientRecord> {
         id: SecretId(number),
         hash: SecretHash([number as u8; 32]),
         description: Some(Description::from_stored(&text)),
-        expiration: (number % 2 == 0).then(|| time("2031-02-03T04:05:06.7Z")),
+        // A second that the API took once.
+        expiration: (number % 2 == 0).then(|| time("2031-02-03T04:05:60.7Z")),
     };
     let tags = (0..50).map(|number| Tag::from_stored(&format!("{}{number:02}", "\"".repeat(126))));
     let roles = [1, 9].map(|number| RoleId::from_bytes([number; 16]));

@@ -5,7 +5,8 @@ use credenza::http::routes::Route;
 
 use super::wire::{Wire, request};
 use super::{CLIENTS, Ground};
-use crate::harness::TENANT;
+use crate::harness::{Response, TENANT};
+use serde_json::json;
 
 /// Spellings of a path that name the same.
 fn spellings(path: &str) -> Vec<String> {
@@ -258,5 +259,61 @@ fn get_head_and_delete_may_come_with_a_content_type_and_no_body() {
         let path = made.expect(201).header("location").unwrap().to_owned();
         wire.send(request("DELETE", &path, Some(&token), &headers) + end);
         assert_eq!(wire.answer("DELETE").unwrap().status, 204, "{length}");
+    }
+}
+
+#[track_caller]
+fn guarded(answer: &Response, cache_control: &str) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", cache_control),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{answer:?}");
+    }
+}
+
+#[test]
+fn every_answer_tells_browsers_and_caches_what_they_may_not_do() {
+    let ground = Ground::new();
+    let (operator, nobody) = (&ground.operator, ground.operator.without_token());
+    for path in ground.readable() {
+        let read = operator.get(&path).expect(200);
+        let kept = match read.header("etag") {
+            Some(_) if path.contains("/.well-known/") => "public, max-age=300",
+            Some(_) => "private, no-cache",
+            None => "no-store",
+        };
+        guarded(&read, kept);
+        if let Some(tag) = read.header("etag") {
+            let known = operator.send("GET", &path, &[("If-None-Match", tag)], None);
+            guarded(&known.expect(304), kept);
+        }
+        guarded(
+            &nobody.send("PATCH", &path, &[], None).expect(405),
+            "no-store",
+        );
+        guarded(
+            &nobody.get(&format!("{path}/a/b/c/d/e")).expect(404),
+            "no-store",
+        );
+        if path.starts_with("/api") {
+            guarded(&nobody.get(&path).expect(401), "no-store");
+        }
+    }
+    let made = operator.post_text(&operator.v1(CLIENTS), r#"{"Id":"made"}"#);
+    let client = made.header("location").unwrap().to_owned();
+    let missing = format!("{}?id=none", operator.v1(CLIENTS));
+    for answer in [
+        made.expect(201),
+        operator.token_answer().expect(200),
+        nobody.form("/identity/connect/token", "").expect(401),
+        nobody.get("/identity/connect/token").expect(405),
+        operator.get(&missing).expect(207),
+        operator.head(&missing).expect(404),
+        operator.put(&client, &json!({ "Name": 1 })).expect(400),
+        operator.delete(&client).expect(204),
+    ] {
+        guarded(&answer, "no-store");
     }
 }
