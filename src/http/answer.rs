@@ -119,8 +119,9 @@ impl Answer {
         }
     }
 
-    /// The answer on the wire, with the headers that every answer has. To a HEAD it has no body, and an error no `Content-Type` either:
-    /// the platform's own client would parse the body that is not there.
+    /// The answer on the wire, with the headers that every answer has. To a HEAD it has no body, and
+    /// an error no `Content-Type` either: the platform's own client would parse the body that is not
+    /// there.
     pub fn into_response(self, method: &Method, operation_id: &str) -> HttpResponse {
         let mut builder = HttpResponseBuilder::new(self.status);
         let to_head = method == Method::HEAD;

@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 /// What the next commit comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// None: it is passed on.
+    Passes,
     /// It fails, and nothing was written.
     Before,
     /// Nothing was written, and nobody can know.
@@ -30,26 +32,57 @@ pub enum Fault {
 /// The switches of a [`Faulty`] store, for the test.
 pub struct Faults {
     commits: Mutex<VecDeque<Fault>>,
+    /// Those from the first batch on that has several changes.
+    crowd: Mutex<Vec<Fault>>,
     /// How many times opening anew fails before it works.
     reopenings: Mutex<usize>,
     /// Reads fail too.
     reads: Mutex<bool>,
+    /// The tenant that is found damaged when it is loaded, and how often it was loaded.
+    damaged: Mutex<(Option<TenantId>, usize)>,
     hanging: Semaphore,
+    hangs: Mutex<bool>,
 }
 
 impl Faults {
     pub fn none() -> Arc<Self> {
         Arc::new(Self {
             commits: Mutex::default(),
+            crowd: Mutex::default(),
             reopenings: Mutex::new(0),
             reads: Mutex::new(false),
+            damaged: Mutex::default(),
             hanging: Semaphore::new(0),
+            hangs: Mutex::new(false),
         })
     }
 
     /// The next commit has this fault.
     pub fn plant(&self, fault: Fault) {
         self.commits.lock().push_back(fault);
+    }
+
+    /// From the first batch on that has several changes, commits have these faults in turn.
+    pub fn plant_in_a_crowd(&self, faults: &[Fault]) {
+        *self.crowd.lock() = faults.to_vec();
+    }
+
+    /// Whether such a batch has come.
+    pub fn met_a_crowd(&self) -> bool {
+        self.crowd.lock().is_empty()
+    }
+
+    /// Whether a commit hangs.
+    pub fn is_hanging(&self) -> bool {
+        *self.hangs.lock()
+    }
+
+    fn next(&self, batch: &Batch) -> Option<Fault> {
+        let mut commits = self.commits.lock();
+        if batch.changes.len() > 1 {
+            commits.extend(self.crowd.lock().drain(..));
+        }
+        commits.pop_front()
     }
 
     /// Opening anew fails this often.
@@ -59,6 +92,16 @@ impl Faults {
 
     pub fn fail_reads(&self, fail: bool) {
         *self.reads.lock() = fail;
+    }
+
+    /// From now on this tenant is damaged in the store.
+    pub fn damage(&self, tenant: &str) {
+        self.damaged.lock().0 = TenantId::parse(tenant);
+    }
+
+    /// How often the damaged tenant was loaded.
+    pub fn loads_of_damaged(&self) -> usize {
+        self.damaged.lock().1
     }
 
     /// Lets a commit that hangs go on.
@@ -119,7 +162,18 @@ impl Store for Faulty {
     }
 
     fn load(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<TenantRows>, StoreError>> {
-        read!(self, self.store.load(tenant))
+        Box::pin(async move {
+            self.faults.read()?;
+            {
+                let mut damaged = self.faults.damaged.lock();
+                if damaged.0 == Some(tenant) {
+                    damaged.1 += 1;
+                    let why = "a row (planted by a test)".to_owned();
+                    return Err(StoreError::Damaged(why));
+                }
+            }
+            self.store.load(tenant).await
+        })
     }
 
     fn tenant_revision(
@@ -141,9 +195,8 @@ impl Store for Faulty {
 
     fn commit(&self, batch: Batch) -> StoreFuture<'_, Result<(), CommitError>> {
         Box::pin(async move {
-            let fault = self.faults.commits.lock().pop_front();
-            match fault {
-                None => self.store.commit(batch).await,
+            match self.faults.next(&batch) {
+                None | Some(Fault::Passes) => self.store.commit(batch).await,
                 Some(Fault::Before) => Err(CommitError::DidNotHappen(failure())),
                 Some(Fault::BeforeUnknown) => Err(CommitError::MayHaveHappened(failure())),
                 Some(Fault::AfterUnknown) => {
@@ -154,7 +207,9 @@ impl Store for Faulty {
                     "a row (planted by a test)".to_owned(),
                 ))),
                 Some(Fault::Hangs) => {
+                    *self.faults.hangs.lock() = true;
                     self.faults.hanging.acquire().await.unwrap().forget();
+                    *self.faults.hangs.lock() = false;
                     self.store.commit(batch).await
                 }
             }

@@ -222,6 +222,10 @@ fn a_closed_store_takes_nothing_and_is_sealed() {
     let marker = fs::read_to_string(directory.marker()).unwrap();
     assert!(marker.contains(r#""revision":3"#), "{marker}");
     drop(store);
+    // Damage before a snapshot is an error where it is read, not the end of the log.
+    let files = fs::read_dir(directory.path.join("sled")).unwrap();
+    let mut names = files.map(|entry| entry.unwrap().file_name());
+    assert!(names.any(|name| name.to_string_lossy().starts_with("snap.")));
     assert_eq!(clients(&existing(&directory.path)), 2);
 }
 

@@ -1,4 +1,5 @@
-//! What runs beside HTTP and the writer while the service runs: the control socket, and backups on a schedule.
+//! What runs beside HTTP and the writer while the service runs: the control socket, and backups on
+//! a schedule.
 
 use std::io;
 use std::path::Path;

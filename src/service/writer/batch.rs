@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::finish::Decided;
 use super::recording::{self, Recording};
-use super::recovery::{Pause, Unsure};
+use super::recovery::{Pause, Unsure, Vain};
 use super::state::State;
 use super::sweep::Sweeping;
 use super::{Message, Parts, Queued, unavailable};
@@ -39,8 +39,7 @@ pub(super) struct BatchWriter {
     pub(super) recording: Recording,
     pub(super) state: Arc<State>,
     pub(super) pause: Pause,
-    /// Why the last try to open the store anew failed; told when it changes.
-    pub(super) still_failing: String,
+    pub(super) vain: Vain,
     /// What became of the batch that failed is not known yet.
     pub(super) unsure: Option<Unsure>,
 }
@@ -77,7 +76,7 @@ impl BatchWriter {
             recording,
             state,
             pause: None,
-            still_failing: String::new(),
+            vain: Vain::default(),
             unsure: None,
         }
     }
@@ -211,10 +210,7 @@ impl BatchWriter {
         };
 
         let gate = self.parts.directory.close_gate().await;
-        self.state.begin();
-        let committed = self.parts.store.commit(batch).await;
-        self.state.end();
-        committed?;
+        self.store(batch).await?;
         let World {
             registry,
             mut tenants,
@@ -236,6 +232,14 @@ impl BatchWriter {
             },
         );
         Ok(())
+    }
+
+    /// Has the store make a batch durable, under the eyes of the watchdog. Only with the gate closed.
+    pub(super) async fn store(&self, batch: Batch) -> Result<(), CommitError> {
+        self.state.begin();
+        let committed = self.parts.store.commit(batch).await;
+        self.state.end();
+        committed
     }
 
     /// Refuses what comes too late.
@@ -260,8 +264,7 @@ impl BatchWriter {
 }
 
 impl Draft {
-    /// Adds the changes of one command.
-    /// Sweeping makes no record.
+    /// Adds the changes of one command, and its record, if one is made of it.
     pub(super) fn add(&mut self, changes: Vec<Change>, revision: Revision, record: Option<Record>) {
         if changes.is_empty() {
             return;

@@ -94,8 +94,13 @@ impl BatchWriter {
             self.fail(&error);
         }
         let recorded = self.recording.record(records);
+        // What is durable and not shown is in force for nobody yet: nobody is told that it was done.
+        let shown = !self.has_failed();
         for (reply, outcome) in outcomes {
-            reply.give(told(outcome, recorded));
+            reply.give(match shown {
+                true => told(outcome, recorded),
+                false => outcome.and(Err(unavailable(NOT_WRITABLE))),
+            });
         }
     }
 
@@ -104,7 +109,7 @@ impl BatchWriter {
             return Err(unavailable(NOT_WRITABLE));
         }
         let revision = part.revision;
-        match self.parts.store.commit(part).await {
+        match self.store(part).await {
             Ok(()) => Ok(()),
             Err(CommitError::DidNotHappen(StoreError::Damaged(_))) => {
                 Err(damaged("What this would change"))

@@ -16,9 +16,30 @@ use crate::store::StoreError;
 
 /// How long after a failure, or a try in vain, the next try comes.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause where the store is damaged: a try then reads all that sled would replay, and
+/// it is not to be expected that damage goes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(64);
 
 /// The time until the next try; none where nothing failed.
 pub(super) type Pause = Option<Pin<Box<Sleep>>>;
+
+/// The tries in vain since the failure.
+#[derive(Default)]
+pub(super) struct Vain {
+    /// Why the last one failed that was told.
+    told: String,
+    /// How many found the store damaged.
+    damaged: u32,
+}
+
+impl Vain {
+    /// Twice as long as the one before.
+    fn next_pause(&mut self) -> Duration {
+        let pause = PAUSE.saturating_mul(2_u32.saturating_pow(self.damaged));
+        self.damaged = self.damaged.saturating_add(1);
+        pause.min(LONGEST_PAUSE)
+    }
+}
 
 /// A batch of which nobody knows whether it happened, until the store is open again.
 pub(super) struct Unsure {
@@ -58,30 +79,35 @@ impl BatchWriter {
 
     /// Opens the store anew, and makes what readers see what is in it.
     pub(super) async fn recover(&mut self) {
-        match self.try_to_recover().await {
-            Ok(()) => {
-                self.pause = None;
-                self.still_failing.clear();
-                self.state.obstruct(Obstacle::None);
-                log::warn!("the store is open again; writes are accepted");
-            }
-            Err(error) => {
-                let is_damage = matches!(error, StoreError::Damaged(_));
-                let why = error.to_string();
-                // Once: nobody may wait for what does not end by itself.
-                if is_damage && self.state.obstruct(Obstacle::Damage) {
-                    log::error!(
-                        "the store cannot be opened anew; reads and tokens go on from memory until \
-                         the service stops: {why}"
-                    );
-                } else if !is_damage && why != self.still_failing {
-                    log::warn!("the store cannot be opened anew yet: {why}");
-                    self.still_failing = why;
-                } else {
-                    log::debug!("the store cannot be opened anew yet: {why}");
-                }
-                self.pause = Some(Box::pin(sleep(PAUSE)));
-            }
+        let Err(error) = self.try_to_recover().await else {
+            self.pause = None;
+            self.vain = Vain::default();
+            self.state.obstruct(Obstacle::None);
+            log::warn!("the store is open again; writes are accepted");
+            return;
+        };
+        let pause = match &error {
+            StoreError::Damaged(_) => self.vain.next_pause(),
+            _ => PAUSE,
+        };
+        self.tell(&error);
+        self.pause = Some(Box::pin(sleep(pause)));
+    }
+
+    /// Tells the log why it is not open yet: once for each cause.
+    fn tell(&mut self, error: &StoreError) {
+        let why = error.to_string();
+        let is_damage = matches!(error, StoreError::Damaged(_));
+        if is_damage && self.state.obstruct(Obstacle::Damage) {
+            log::error!(
+                "the store cannot be opened anew; reads and tokens go on from memory until the \
+                 service stops: {why}"
+            );
+        } else if !is_damage && why != self.vain.told {
+            log::warn!("the store cannot be opened anew yet: {why}");
+            self.vain.told = why;
+        } else {
+            log::debug!("the store cannot be opened anew yet: {why}");
         }
     }
 

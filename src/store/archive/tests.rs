@@ -253,6 +253,17 @@ fn a_role_that_does_not_exist_is_refused_and_named() {
 }
 
 #[test]
+fn a_revision_that_leaves_no_room_above_it_is_refused() {
+    let at = |revision| {
+        let mut rows = rows(1, None);
+        rows.revision = Revision(revision);
+        archive(&[rows])
+    };
+    assert!(restored(&at(1 << 62)).is_ok());
+    assert!(refusal(&at((1 << 62) + 1)).contains("out of range"));
+}
+
+#[test]
 fn a_later_format_names_the_release_that_it_needs() {
     let line = format!(
         "{{\"credenza\":\"backup\",\"format\":{},\"needs\":\"9.1.0\"}}\n",

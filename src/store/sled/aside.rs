@@ -1,5 +1,5 @@
-//! A copy of a store's files, taken before anything is tried on them: in the data directory, as
-//! `damaged-1`, what was found first, and `damaged-2`, what was found last.
+//! A copy of a store's files, taken before anything is tried on them. Where it is worth keeping it
+//! is `damaged-1` in the data directory, what was found first, or `damaged-2`, what was found last.
 
 use std::fs;
 use std::io;
@@ -11,6 +11,9 @@ use crate::store::StoreError;
 
 const FIRST: &str = "damaged-1";
 const LAST: &str = "damaged-2";
+/// Until it is known what the copy is worth. One that a kill left is all that there is of what was
+/// found then, so it is only replaced where there are two others.
+const NEXT: &str = "damaged-3";
 
 /// A copy, and what it is a copy of.
 pub struct Aside {
@@ -24,16 +27,13 @@ impl Aside {
         Some(directory.root().join(FIRST)).filter(|path| path.exists())
     }
 
-    /// Copies sled's files, the marker and the last revision, durably. However often a damaged
-    /// store is opened, two copies are kept: the last one makes room for a later one. Blocks.
+    /// Copies sled's files, the marker and the last revision, durably. Blocks.
     pub fn copy(directory: &DataDirectory) -> Result<Self, StoreError> {
-        let path = match Self::first(directory) {
-            None => directory.root().join(FIRST),
-            Some(_) => directory.root().join(LAST),
-        };
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(failed("cannot remove", &path))?;
-        }
+        let root = directory.root();
+        let mut free = [FIRST, LAST].into_iter().map(|name| root.join(name));
+        let path = free.find(|path| !path.exists());
+        let path = path.unwrap_or_else(|| root.join(NEXT));
+        remove(&path)?;
         let copied = || -> io::Result<()> {
             copy_directory(&directory.sled(), &path.join(directory.sled_name()))?;
             for file in [directory.marker(), directory.watermark()] {
@@ -54,8 +54,18 @@ impl Aside {
         })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Keeps it, and says where. However often a damaged store is opened, two are kept: the last
+    /// one takes the place of the one before, never of the first.
+    pub fn keep(self) -> Result<PathBuf, StoreError> {
+        let root = self.directory.root();
+        if self.path != root.join(NEXT) {
+            return Ok(self.path);
+        }
+        let last = root.join(LAST);
+        remove(&last)?;
+        fs::rename(&self.path, &last).map_err(failed("cannot rename", &self.path))?;
+        sync_directory(root)?;
+        Ok(last)
     }
 
     /// Nothing was damaged after all.
@@ -71,8 +81,17 @@ impl Aside {
         let sled = self.directory.sled();
         fs::rename(self.path.join(self.directory.sled_name()), &sled)
             .map_err(failed("cannot put back", &sled))?;
-        fs::remove_dir_all(&self.path).map_err(failed("cannot remove", &self.path))?;
+        remove(&self.path)?;
         sync_directory(self.directory.root())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("cannot remove", path)(error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -49,7 +49,7 @@ impl Engine {
         let engine = Self::on(found, !matches!(suspicion, Suspicion::None))?;
         match (rescue::settle(&engine, &suspicion), suspicion) {
             (Ok(Settled::Whole), suspicion) => suspicion.discard(),
-            (Ok(_), _) => {}
+            (Ok(Settled::Damaged), suspicion) => suspicion.keep()?,
             (Err(error), suspicion) => {
                 drop(engine);
                 suspicion.put_back()?;

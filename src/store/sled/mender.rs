@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::disk::{create_directory, private_file};
 use super::files::DataDirectory;
-use super::log::{self as sled_log, Mended, Original};
+use super::log::{self as sled_log, Mended, Original, Unmendable};
 use crate::store::StoreError;
 
 /// Where what was damaged is kept, in the data directory.
@@ -20,9 +20,14 @@ pub struct Mender {
     database: PathBuf,
     kept: PathBuf,
     segment_size: u64,
-    /// The places that were tried, and whether they were mended: each is tried once.
-    tried: Mutex<BTreeMap<u64, bool>>,
+    /// How often each place was complained of. Held while one is mended, so that who comes second
+    /// finds it sound.
+    complaints: Mutex<BTreeMap<u64, u32>>,
 }
+
+/// How often a place is looked at: many may read one page at the same time, and no reading may go
+/// on for ever.
+const MOST: u32 = 16;
 
 impl Mender {
     pub fn of(directory: &DataDirectory) -> Result<Self, StoreError> {
@@ -30,7 +35,7 @@ impl Mender {
             database: directory.database(),
             kept: directory.root().join(KEPT),
             segment_size: sled_log::segment_size(&directory.sled())?,
-            tried: Mutex::default(),
+            complaints: Mutex::default(),
         })
     }
 
@@ -39,16 +44,13 @@ impl Mender {
         let Some(offset) = sled_log::place(error) else {
             return false;
         };
-        let mut tried = self.tried.lock();
-        if tried.contains_key(&offset) {
-            return false;
-        }
-        let mended = self.mend_at(offset);
-        tried.insert(offset, mended);
-        mended
+        let mut complaints = self.complaints.lock();
+        let times = complaints.entry(offset).or_default();
+        *times = times.saturating_add(1);
+        *times <= MOST && self.mend_at(offset, *times == 1)
     }
 
-    fn mend_at(&self, offset: u64) -> bool {
+    fn mend_at(&self, offset: u64, is_first: bool) -> bool {
         let database = OpenOptions::new()
             .read(true)
             .write(true)
@@ -69,6 +71,12 @@ impl Mender {
                 format!("can be read again: {sound} rows are whole, {damaged} are not"),
                 original,
             ),
+            // Another reader had it mended.
+            Err(Unmendable::Sound) => return !is_first,
+            Err(why) if !is_first => {
+                log::debug!("db at byte {offset} still cannot be mended: {why}");
+                return false;
+            }
             Err(why) => {
                 log::error!("damaged: db at byte {offset}: it cannot be mended: {why}");
                 return false;

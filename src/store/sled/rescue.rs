@@ -42,6 +42,18 @@ impl Suspicion {
         }
     }
 
+    /// Something is lost: what was found is kept.
+    pub fn keep(self) -> Result<(), StoreError> {
+        if let Some(aside) = self.aside() {
+            let kept = aside.keep()?;
+            log::error!(
+                "the store's files as they were found are in {}",
+                kept.display()
+            );
+        }
+        Ok(())
+    }
+
     /// Nothing was damaged after all.
     pub fn discard(self) {
         if let Some(aside) = self.aside() {
@@ -110,7 +122,7 @@ fn copied(directory: &DataDirectory) -> Result<Option<Aside>, StoreError> {
 
 fn report(sled: &Path, inspection: &Inspection, suspicion: &Suspicion) {
     const MOST: usize = 20;
-    let Suspicion::Damage(aside) = suspicion else {
+    let Suspicion::Damage(_) = suspicion else {
         log::info!("the end of the store's log looks torn, as after a power cut");
         return;
     };
@@ -119,13 +131,7 @@ fn report(sled: &Path, inspection: &Inspection, suspicion: &Suspicion) {
         log::warn!("{at} looks damaged: {:?}", suspect.what);
     }
     let suspects = inspection.suspects.len();
-    match aside {
-        Some(aside) => log::warn!(
-            "{suspects} places of the store look damaged; it was copied to {}",
-            aside.path().display()
-        ),
-        None => log::warn!("{suspects} places of the store look damaged"),
-    }
+    log::warn!("{suspects} places of the store look damaged");
 }
 
 fn place(sled: &Path, suspect: &Suspect) -> String {
@@ -169,34 +175,29 @@ fn mend(sled: &Path, mut inspection: Inspection) {
 /// each tenant is compared with its digest when it is loaded.
 pub fn settle(engine: &Engine, suspicion: &Suspicion) -> Result<Settled, StoreError> {
     const MOST: usize = 20;
-    let aside = match suspicion {
+    let findings = match suspicion {
         Suspicion::None => return Ok(Settled::Whole),
-        Suspicion::Tail(_) => {
-            return match checked(|| Ok(check::of_no_tenant(engine)))?.first() {
-                Some(finding) => Err(StoreError::Damaged(finding.to_string())),
-                None => Ok(Settled::Whole),
-            };
-        }
-        Suspicion::Damage(aside) => aside,
+        Suspicion::Tail(_) => checked(|| Ok(check::of_no_tenant(engine)))?,
+        Suspicion::Damage(_) => checked(|| check::everything(engine))?,
     };
-    let findings = checked(|| check::everything(engine))?;
     if findings.is_empty() {
-        log::warn!("every row of the store was checked and is whole; no copy is kept");
+        if let Suspicion::Damage(_) = suspicion {
+            log::warn!("every row of the store was checked and is whole; no copy is kept");
+        }
         return Ok(Settled::Whole);
     }
     for finding in findings.iter().take(MOST) {
         log::error!("damaged: {finding}");
     }
-    if let Some(finding) = findings.iter().find(|finding| is_of_all(finding)) {
+    // Of a torn end nothing else was looked at.
+    let is_tail = matches!(suspicion, Suspicion::Tail(_));
+    let refusing = |finding: &&Finding| is_tail || is_of_all(finding);
+    if let Some(finding) = findings.iter().find(refusing) {
         return Err(StoreError::Damaged(finding.to_string()));
     }
-    let kept = match aside {
-        Some(aside) => aside.path().display().to_string(),
-        None => "an earlier copy".to_owned(),
-    };
     log::error!(
         "{} things of the store are damaged, and what is whole is served; `credenza check` lists \
-         them. The files as they were found are in {kept}",
+         them",
         findings.len()
     );
     Ok(Settled::Damaged)

@@ -157,7 +157,8 @@ fn refuse_other_content(file: &mut File) -> io::Result<()> {
     let mut first = [0];
     file.seek(SeekFrom::Start(0))?;
     match file.read(&mut first)? {
-        1 if !matches!(first[0], b'{' | b'\n') => Err(io::Error::other(
+        // Zeros are what a power cut leaves of a line.
+        1 if !matches!(first[0], b'{' | b'\n' | 0) => Err(io::Error::other(
             "it holds something else than an audit log; name another file",
         )),
         _ => Ok(()),

@@ -135,6 +135,22 @@ fn a_second_writer_and_a_missing_directory_are_refused() {
 }
 
 #[test]
+fn a_file_that_holds_something_else_is_refused_and_stays_as_it_is() {
+    let (_directory, path) = place();
+    let key = "-----BEGIN PRIVATE KEY-----\n";
+    std::fs::write(&path, key).unwrap();
+    let error = AuditFile::open(&path).err().unwrap().to_string();
+    assert!(
+        error.contains("something else than an audit log"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), key);
+    // What a power cut may have left of the first line.
+    std::fs::write(&path, [0; 16]).unwrap();
+    assert!(AuditFile::open(&path).is_ok());
+}
+
+#[test]
 fn a_line_that_is_no_record_is_named_and_ends_the_reading() {
     let (_directory, path) = place();
     let line = |revision| record(revision).to_line().unwrap();
