@@ -1,5 +1,7 @@
 //! Credenza: an identity service for machines. The map of its rooms, one line a module.
 
+// `credenza bench`: the load, the floor, and what they measure.
+pub mod bench;
 // The command line: one file a command, and what starts the service.
 pub mod cli;
 // What commands do with a store, over a Unix socket where a service has it open.

@@ -20,9 +20,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("control", &["domain", "store", "service", "tokens"]),
     ("telemetry", &["domain", "service"]),
+    ("bench", &["domain", "system", "tokens", "store", "http"]),
     (
         "cli",
         &[
+            "bench",
             "control",
             "domain",
             "system",
@@ -40,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const KEPT_IN: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/sled"]),
     ("bincode", &["src/store/sled"]),
-    ("actix_web", &["src/http", "src/cli"]),
+    ("actix_web", &["src/http", "src/cli", "src/bench/floor.rs"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
         "ring::",

@@ -4,6 +4,7 @@
 
 mod archive_file;
 mod backup;
+mod bench;
 mod check;
 mod clock;
 mod compact;
@@ -62,6 +63,12 @@ enum Command {
     /// Copy the store of a stopped service without the space of deleted rows, and put the copy in
     /// its place. No row changes. Needs room for the copy; a cut at any moment leaves a whole store.
     Compact(compact::Arguments),
+    /// Measure how fast this program is on this machine, as ratios to a bare HTTP server; or a server
+    /// that runs already.
+    Bench(bench::Arguments),
+    /// What `bench` measures against.
+    #[command(hide = true)]
+    BenchFloor,
     /// Print the version.
     Version,
 }
@@ -117,6 +124,8 @@ pub fn run(command_line: CommandLine) -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Clock(arguments) => clock::run(&arguments),
         Command::Compact(arguments) => compact::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::BenchFloor => bench::run_floor(),
         Command::Version => {
             say(&concat!("credenza ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

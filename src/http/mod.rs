@@ -37,6 +37,9 @@ use actix_web::{App, HttpRequest, HttpServer, web};
 use crate::tokens::cache::VerifiedCache;
 use dispatch::{Site, Worker};
 
+/// How long a connection without a request stays open.
+pub const KEEP_ALIVE: KeepAlive = KeepAlive::Timeout(Duration::from_secs(75));
+
 /// How long requests in flight may take to finish when the service stops, in seconds.
 const SHUTDOWN_SECONDS: u64 = 30;
 
@@ -57,7 +60,7 @@ pub fn serve(
             async move { dispatch::answer(&worker, request, payload).await }
         }))
     })
-    .keep_alive(KeepAlive::Timeout(Duration::from_secs(75)))
+    .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals();
     let server = match workers {

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// What is assumed where the machine does not say.
 const UNKNOWN_MACHINE: u64 = 1 << 30;
@@ -59,6 +60,49 @@ fn smallest_limit(mount: &Path, group: &str, file: &str) -> Option<u64> {
             text.trim().parse().ok()
         })
         .min()
+}
+
+/// What of a process is in memory now, and what was at most, in bytes.
+pub fn memory_of(process: u32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let bytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kibibytes * 1_024)
+    };
+    Some((bytes("VmRSS:")?, bytes("VmHWM:")?))
+}
+
+/// How much time of processors a process has taken so far, in user space and in the system.
+pub fn processor_time_of(process: u32) -> Option<Duration> {
+    /// Of what user space is told in: 100 in a second on every architecture that we build for.
+    const TICK: Duration = Duration::from_millis(10);
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which may hold anything: user time is the 12th word, the system's the 13th.
+    let words = text.rsplit(')').next()?.split_whitespace().skip(11).take(2);
+    let ticks: Option<Vec<u32>> = words.map(|word| word.parse().ok()).collect();
+    Some(TICK * ticks?.iter().sum())
+}
+
+/// What a person calls the machine: system, processor, how many of it, and memory.
+pub fn description() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let information = read("/proc/cpuinfo");
+    let model = information
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or(std::env::consts::ARCH, |(_, model)| model.trim());
+    let cores = information
+        .lines()
+        .filter(|line| line.starts_with("processor"));
+    let cores = cores.count().max(1);
+    let release = read("/proc/sys/kernel/osrelease");
+    let gibibytes = ram(Path::new("/")).unwrap_or_default() as f64 / f64::from(1 << 30);
+    format!(
+        "{cores} × {model}, {gibibytes:.1} GiB, {} {}",
+        std::env::consts::OS,
+        release.trim()
+    )
 }
 
 #[cfg(test)]
@@ -119,6 +163,18 @@ mod tests {
         let ram = ("proc/meminfo", MEMINFO);
         assert_eq!(machine(&[ram, group, (file, "104857600\n")]), 104_857_600);
         assert_eq!(machine(&[ram, group, (file, "9223372036854771712\n")]), RAM);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_has_memory_and_takes_time() {
+        let (now, most) = memory_of(std::process::id()).unwrap();
+        assert!(now > 0 && now <= most);
+        let mut sum = 0_u64;
+        while processor_time_of(std::process::id()).unwrap() < Duration::from_millis(10) {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(memory_of(0).is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod clock_file;
+pub mod cores;
 pub mod files;
 pub mod machine;
 pub mod process;

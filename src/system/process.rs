@@ -26,3 +26,17 @@ pub fn prepare() -> io::Result<()> {
 pub fn prepare() -> io::Result<()> {
     Ok(())
 }
+
+/// Asks a process to end, as an operator does. That it is gone already is no failure.
+#[cfg(unix)]
+pub fn terminate(process: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    if let Some(process) = process {
+        let _ = kill_process(process, Signal::TERM);
+    }
+}
+
+/// Where there are no signals, nobody can be asked.
+#[cfg(not(unix))]
+pub fn terminate(_: u32) {}
