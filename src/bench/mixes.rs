@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::draw::Draw;
 use super::load::Work;
@@ -76,6 +77,20 @@ impl Asking {
         Work {
             connections: OF_WHOLE_LISTS.min(work.connections),
             ..work
+        }
+    }
+
+    /// All of them, of one tenant after another; counts those that were asked for.
+    pub fn whole_list_of_next(&self, visited: Arc<AtomicU64>) -> Work {
+        let Population { tenants, clients } = self.population;
+        let head = self.head_of("GET", "");
+        let request = move |_: &mut Draw, request: &mut Vec<u8>| {
+            let tenant = seed::tenant(visited.fetch_add(1, Ordering::Relaxed) % tenants);
+            head.write(&format!("{}?count={clients}", clients_of(tenant)), request);
+        };
+        Work {
+            connections: 1,
+            ..self.work(Arc::new(request))
         }
     }
 

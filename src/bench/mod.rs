@@ -7,7 +7,9 @@
 mod contest;
 mod draw;
 mod exchange;
+mod figure;
 pub mod floor;
+mod growth;
 mod load;
 mod mixes;
 mod process;
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use contest::Effort;
+pub use growth::{Column, draw as draw_figures, tables as growth_tables};
 pub use report::{Recorded, Report};
 pub use seed::Population;
 
@@ -116,6 +119,16 @@ pub fn run(plan: &Plan, audience: &mut dyn Audience) -> Result<Report, Failure> 
             most: memory.1,
         },
     ))
+}
+
+/// Measures whether speed depends on how much there is.
+pub fn grow(plan: &Plan, audience: &mut dyn Audience) -> Result<Vec<Column>, Failure> {
+    let cores = Cores::divide();
+    let effort = Effort {
+        threads: cores.of_load(),
+        ..plan.effort
+    };
+    growth::measure(plan, effort, &cores, audience)
 }
 
 /// Starts the service as users do; it is new and empty.

@@ -44,6 +44,15 @@ pub struct Arguments {
     )]
     only: String,
 
+    /// Measure instead whether lists get slower further back, with more clients, and with more tenants:
+    /// up to a million clients, a quarter of an hour and 4 GB of memory.
+    #[arg(long, conflicts_with_all = ["clients", "tenants", "only", "recorded", "target"])]
+    growth: bool,
+
+    /// Draw what --growth measured into this directory, as SVG.
+    #[arg(long, value_name = "DIR", requires = "growth")]
+    figures: Option<PathBuf>,
+
     /// Write everything that was measured to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -112,12 +121,28 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, String> {
         only: arguments.only.clone(),
     };
     let mut line = Line::new();
+    if arguments.growth {
+        let columns = bench::grow(&plan, &mut line);
+        line.clear();
+        show_growth(arguments, &columns.map_err(|failure| failure.to_string())?)?;
+        return Ok(Vec::new());
+    }
     let report = bench::run(&plan, &mut line);
     line.clear();
     let report = report.map_err(|failure| failure.to_string())?;
     say(&report.table().trim_end());
     write_json(arguments, &report)?;
     Ok(report.worse_than(&recorded))
+}
+
+fn show_growth(arguments: &Arguments, columns: &[bench::Column]) -> Result<(), String> {
+    say(&bench::growth_tables(columns).trim());
+    write_json(arguments, &columns)?;
+    if let Some(directory) = &arguments.figures {
+        bench::draw_figures(columns, directory)
+            .map_err(|failure| format!("--figures {}: {failure}", directory.display()))?;
+    }
+    Ok(())
 }
 
 fn measure_target(arguments: &Arguments, url: &str) -> Result<Vec<String>, String> {
