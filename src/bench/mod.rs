@@ -15,7 +15,7 @@ mod mixes;
 mod process;
 mod report;
 mod rows;
-mod seed;
+pub mod seed;
 mod writers;
 
 use std::fmt;

@@ -2,7 +2,9 @@
 //! so that the load knows every id and every secret without asking.
 
 use std::io::Write;
+use std::sync::Arc;
 
+use chrono::DateTime;
 use uuid::Uuid;
 
 use super::draw::Draw;
@@ -14,6 +16,7 @@ use crate::domain::secret::{Salt, Secret, SecretSet};
 use crate::domain::tenant::{Tenant, TenantState};
 use crate::domain::text::{Name, Tag};
 use crate::domain::times::Timestamp;
+use crate::store::TenantRows;
 use crate::store::archive::{ArchiveError, ArchiveWriter, Header, Kind};
 use crate::tokens::secret;
 
@@ -23,9 +26,6 @@ pub struct Population {
     pub tenants: u64,
     pub clients: u64,
 }
-
-/// When it says that it was taken: the first of January 2026.
-const TAKEN: i64 = 1_767_225_600;
 
 /// A few large groups: every fourth client has the tag.
 pub const SITES: u64 = 4;
@@ -72,13 +72,11 @@ fn guid(kind: u64, number: u64) -> Uuid {
 
 /// Writes the export.
 pub fn write(population: Population, out: impl Write) -> Result<(), ArchiveError> {
-    let taken = Timestamp::from_parts(TAKEN, 0)
-        .ok_or_else(|| ArchiveError::Write(std::io::ErrorKind::InvalidData.into()))?;
     let header = Header {
         kind: Kind::Export,
         store: guid(0x57, 0),
         epoch: Epoch(1),
-        taken,
+        taken: taken(),
         has_key: false,
     };
     let mut writer = ArchiveWriter::new(out, &header)?;
@@ -86,49 +84,57 @@ pub fn write(population: Population, out: impl Write) -> Result<(), ArchiveError
         .map(|number| (tenant(number), number))
         .collect();
     tenants.sort();
-    for (id, number) in tenants {
-        write_tenant(&mut writer, id, number, population.clients, taken)?;
+    for (_, number) in tenants {
+        let rows = rows(number, population.clients);
+        writer.tenant(&rows.tenant, rows.revision)?;
+        for role in &rows.roles {
+            writer.role(role)?;
+        }
+        for record in &rows.clients {
+            writer.client(record)?;
+        }
+        writer.end_of_tenant()?;
     }
     writer.finish().map(|_| ())
 }
 
-fn write_tenant(
-    writer: &mut ArchiveWriter<impl Write>,
-    id: TenantId,
-    number: u64,
-    clients: u64,
-    at: Timestamp,
-) -> Result<(), ArchiveError> {
-    let tenant = Tenant {
-        id,
-        company_name: Name::from_stored(&format!("Plant {number}")),
-        alias: None,
-        state: TenantState::Active,
-        created: at,
-        last_updated: at,
-        changed: Revision(1),
-    };
-    writer.tenant(&tenant, Revision(1))?;
+/// All of the tenant of a number, as a store gives it.
+pub fn rows(number: u64, clients: u64) -> TenantRows {
     let mut roles: Vec<_> = BuiltInRole::ALL
         .into_iter()
-        .map(|kind| role(number, kind))
+        .map(|kind| Arc::new(role(number, kind)))
         .collect();
     roles.sort_by_key(|role| role.id);
-    for role in &roles {
-        writer.role(role)?;
-    }
     let mut ids: Vec<_> = (0..clients)
         .map(|place| (client(number, place), place))
         .collect();
     ids.sort();
     let member = role(number, BuiltInRole::Member).id;
-    for (id, place) in ids {
-        // All of it is well formed: it is made of numbers, and below every limit.
-        if let Ok(record) = record(id, number, place, member) {
-            writer.client(&record)?;
-        }
+    // All of it is well formed: it is made of numbers, and below every limit.
+    let clients = ids
+        .into_iter()
+        .filter_map(|(id, place)| record(id, number, place, member).ok())
+        .map(Arc::new);
+    TenantRows {
+        tenant: Arc::new(Tenant {
+            id: tenant(number),
+            company_name: Name::from_stored(&format!("Plant {number}")),
+            alias: None,
+            state: TenantState::Active,
+            created: taken(),
+            last_updated: taken(),
+            changed: Revision(1),
+        }),
+        revision: Revision(1),
+        clients: clients.collect(),
+        damaged: Vec::new(),
+        roles,
     }
-    writer.end_of_tenant()
+}
+
+/// When it says that it was taken: the first of January 2026.
+fn taken() -> Timestamp {
+    Timestamp::new(DateTime::UNIX_EPOCH).plus_seconds(1_767_225_600)
 }
 
 fn role(tenant: u64, kind: BuiltInRole) -> Role {
