@@ -13,6 +13,7 @@ mod support;
 
 use std::sync::Arc;
 
+use credenza::domain::client::ClientRecord;
 use credenza::domain::ids::{Revision, TenantId};
 use credenza::domain::role::ClusterRole;
 use credenza::domain::tenant::{Tenant, TenantState};
@@ -36,6 +37,7 @@ over_all_stores! {
     a_tenant_is_created_changed_and_removed,
     a_client_is_kept_field_by_field,
     a_change_of_a_client_leaves_nothing_behind,
+    a_client_grows_and_shrinks_and_leaves_nothing_behind,
     a_deleted_client_can_be_created_anew_in_one_batch,
     roles_are_created_changed_and_deleted,
     tenants_are_given_in_pages,
@@ -158,6 +160,40 @@ fn a_change_of_a_client_leaves_nothing_behind(mut world: World) {
     world.commit([delete_client(id, &current)]);
     assert!(world.load(id).unwrap().clients.is_empty());
     assert!(world.tenants_with("pump").is_empty());
+    world.finish();
+}
+
+/// A backend may keep a client in one row while it is short: it leaves nothing behind either way.
+fn a_client_grows_and_shrinks_and_leaves_nothing_behind(mut world: World) {
+    let id = tenant_id(1);
+    world.commit([put_tenant(&tenant(1), true)]);
+    let role = Arc::new(role(1, None));
+    world.commit([Change::PutRole { tenant: id, role }]);
+    let short = with(client("pump"), &["a", "b"], &[1], &[1, 2]);
+    let mut long = with(client("pump"), &["b", "c"], &[1], &[2, 3]);
+    long.secrets.secrets[0].description = Some(description(&"d".repeat(1_024)));
+    let mut current = short.clone();
+    world.commit([put_client(id, None, &current)]);
+    // Three times in one batch, then in batches of their own.
+    for steps in [&[&long, &short, &long][..], &[&short], &[&long]] {
+        let changes = steps.iter().map(|next| {
+            let change = put_client(id, Some(&current), next);
+            current = ClientRecord::clone(next);
+            change
+        });
+        let changes: Vec<_> = changes.collect();
+        world.commit(changes);
+        assert!(*world.load(id).unwrap().clients[0] == current);
+        assert!(world.check().is_empty(), "{:?}", world.check());
+    }
+    let changes = [
+        delete_client(id, &long),
+        put_client(id, None, &short),
+        put_client(id, Some(&short), &long),
+        delete_client(id, &long),
+    ];
+    world.commit(changes);
+    assert!(world.load(id).unwrap().clients.is_empty());
     world.finish();
 }
 

@@ -96,6 +96,17 @@ impl<T: Keyed + Clone> OrderedList<T> {
         chunk.entries.get(position)
     }
 
+    /// An entry to be changed in its place; its key must stay as it is.
+    pub fn get_mut(&mut self, key: &T::Key) -> Option<&mut T> {
+        let index = self.chunk_of(key)?;
+        let position = self.chunks[index]
+            .entries
+            .binary_search_by(|entry| entry.key().cmp(key))
+            .ok()?;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        Arc::make_mut(&mut chunks[index].entries).get_mut(position)
+    }
+
     /// Puts an entry in its place; gives back the one that had its key.
     pub fn insert(&mut self, entry: T) -> Option<T> {
         let Some(index) = self

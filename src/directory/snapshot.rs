@@ -237,24 +237,25 @@ fn groups<K: Ord + Clone>(
     OrderedList::from_sorted(groups)
 }
 
+/// Changes the group in its place: a copy of it would share every chunk, and each change copy one.
 fn join<K: Ord + Clone>(groups: &mut OrderedList<Group<K>>, key: &K, record: &Arc<ClientRecord>) {
-    let mut group = groups.get(key).cloned().unwrap_or_else(|| Group {
+    if let Some(group) = groups.get_mut(key) {
+        group.clients.insert(record.clone());
+        return;
+    }
+    groups.insert(Group {
         key: key.clone(),
-        clients: ClientList::default(),
+        clients: ClientList::from_sorted(vec![record.clone()]),
     });
-    group.clients.insert(record.clone());
-    groups.insert(group);
 }
 
 fn leave<K: Ord + Clone>(groups: &mut OrderedList<Group<K>>, key: &K, client: &ClientId) {
-    let Some(mut group) = groups.get(key).cloned() else {
+    let Some(group) = groups.get_mut(key) else {
         return;
     };
     group.clients.remove(client);
     if group.clients.is_empty() {
         groups.remove(key);
-    } else {
-        groups.insert(group);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::damage::flip;
+use crate::harness::damage::{flip, long_description};
 use crate::harness::process::{Ended, Service, credenza, run, serve};
 use crate::harness::{OPERATOR_SECRET, Server};
 
@@ -236,7 +236,7 @@ fn damaged_rows_are_in_no_backup_and_their_tenant_is_named() {
         let mut server = Server::start();
         let tenant = server.new_tenant("Damaged");
         let operator = server.operator().in_tenant(&tenant);
-        let body = json!({ "Id": "broken" });
+        let body = json!({ "Id": "broken", "SecretDescription": long_description() });
         operator.post(&operator.v1(CLIENTS), &body).expect(201);
         server.stop();
         flip(&server.data(), tree, b"broken");

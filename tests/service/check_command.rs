@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::Server;
-use crate::harness::damage::flip;
+use crate::harness::damage::{flip, long_description};
 use crate::harness::process::{Ended, Service, credenza, run, serve};
 
 const CLIENTS: &str = "/ClientCredentialClients";
@@ -17,14 +17,18 @@ fn check(data: &Path) -> Ended {
     run(command)
 }
 
-/// The directory of a stopped service that holds some clients with tags.
+/// The directory of a stopped service that holds some clients with tags; every second one is too
+/// long for one row.
 fn stopped() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("store");
     let service = Service::start(serve(&data));
     let operator = service.first_client();
     for number in 0..5 {
-        let body = json!({ "Id": format!("pump-{number}"), "Tags": ["line:1", "red"] });
+        let mut body = json!({ "Id": format!("pump-{number}"), "Tags": ["line:1", "red"] });
+        if number % 2 == 0 {
+            body["SecretDescription"] = long_description().into();
+        }
         operator.post(&operator.v1(CLIENTS), &body).expect(201);
     }
     service.terminate();

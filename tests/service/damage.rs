@@ -10,7 +10,7 @@ mod writes;
 use credenza::cli::serve::DataSet;
 use serde_json::{Value, json};
 
-use crate::harness::damage::{flip, flip_text};
+use crate::harness::damage::{flip, flip_text, long_description};
 use crate::harness::response::keys;
 use crate::harness::{Caller, Choices, Response, Server};
 
@@ -20,6 +20,8 @@ const LEGACY: &str = "/ClientCredentialClient/";
 const ALL: [&str; 5] = ["pump-a", "pump-b", "pump-c", "pump-d", "pump-e"];
 const WHOLE: [&str; 3] = ["pump-a", "pump-c", "pump-e"];
 const DAMAGED: [&str; 2] = ["pump-b", "pump-d"];
+/// Those that are too long for one row; all that belongs to the others lies in their rows.
+const MANY_ROWS: [&str; 3] = ["pump-a", "pump-b", "pump-c"];
 
 /// A service with a tenant of which some clients are damaged.
 struct Ground {
@@ -43,9 +45,12 @@ impl Ground {
         let member = server.role(&tenant, crate::harness::MEMBER);
         let mut pumps = Vec::new();
         for id in ALL {
-            let body = json!({
+            let mut body = json!({
                 "Id": id, "Name": name(id), "Tags": ["all", id], "RoleIds": [member, role],
             });
+            if MANY_ROWS.contains(&id) {
+                body["SecretDescription"] = long_description().into();
+            }
             let created = operator.post(&operator.v1(CLIENTS), &body).expect(201);
             let secret = created.text("Secret");
             pumps.push(Caller::authenticated(

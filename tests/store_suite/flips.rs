@@ -81,7 +81,10 @@ fn full_client(id: &str, number: u64) -> ClientRecord {
     let secrets: Vec<i32> = (1..=1 + (number % 3) as i32).collect();
     let line = format!("line-{}", number % 7);
     let mut record = with(client(id), &["line", &line], &[1], &secrets);
-    record.client.name = name(&format!("The name of client {id}"));
+    // Half of them do not fit one row of the store.
+    // Every second one is too long for one row of the store.
+    let filler = "🏭".repeat(220 * (number % 2) as usize);
+    record.client.name = name(&format!("The name of client {id}{filler}"));
     record
 }
 

@@ -55,6 +55,12 @@ pub(super) struct Draft {
     steps: Vec<Step>,
 }
 
+/// What the commands of a batch did, one after the other.
+pub(super) struct Steps {
+    steps: Vec<Step>,
+    changes: Vec<Change>,
+}
+
 /// What one command did.
 struct Step {
     /// How many changes it made.
@@ -293,34 +299,43 @@ impl Draft {
         self.changes.extend(changes);
     }
 
-    /// The record of each command, where records are made.
-    pub(super) fn take_records(&mut self) -> Vec<Option<Record>> {
-        let steps = self.steps.iter_mut();
-        steps.map(|step| step.record.take()).collect()
-    }
-
-    /// A batch for each command, to be committed one after the other.
-    pub(super) fn parts(&self, random: &dyn Random) -> Vec<Batch> {
-        let mut changes = self.changes.iter().cloned();
-        let steps = self.steps.iter().map(|step| Batch {
-            operation: random.uuid(),
-            revision: step.revision,
-            tenants: step
-                .touched
-                .iter()
-                .map(|(tenant, before)| TenantRevisions {
-                    tenant: *tenant,
-                    decided_on: *before,
-                    after: step.revision,
-                })
-                .collect(),
-            changes: changes.by_ref().take(step.changes).collect(),
-        });
-        steps.collect()
+    /// What each command did, for when the batch is not committed as a whole.
+    pub(super) fn take_steps(&mut self) -> Steps {
+        Steps {
+            steps: std::mem::take(&mut self.steps),
+            changes: self.changes.clone(),
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.changes.len() >= MOST || self.weight >= WEIGHT
+    }
+}
+
+impl Steps {
+    /// A batch for each command, to be committed one after the other, with its record.
+    pub(super) fn into_parts(self, random: &dyn Random) -> Vec<(Batch, Option<Record>)> {
+        let mut changes = self.changes.into_iter();
+        let steps = self.steps.into_iter().map(|step| {
+            let moved = |(tenant, before)| TenantRevisions {
+                tenant,
+                decided_on: before,
+                after: step.revision,
+            };
+            let batch = Batch {
+                operation: random.uuid(),
+                revision: step.revision,
+                tenants: step.touched.into_iter().map(moved).collect(),
+                changes: changes.by_ref().take(step.changes).collect(),
+            };
+            (batch, step.record)
+        });
+        steps.collect()
+    }
+
+    /// The records of the commands, where records are made.
+    pub(super) fn into_records(self) -> impl Iterator<Item = Record> {
+        self.steps.into_iter().filter_map(|step| step.record)
     }
 }
 

@@ -31,19 +31,18 @@ fn told(outcome: Result<Outcome, Refusal>, recorded: bool) -> Result<Outcome, Re
 impl BatchWriter {
     /// Commits, shows, records, answers.
     pub(super) async fn finish(&mut self, mut draft: Draft, answers: Vec<Decided>) {
-        let parts = draft.parts(&*self.parts.random);
-        let records = draft.take_records();
+        let steps = draft.take_steps();
         let revision = draft.world.registry.revision();
         match self.commit(draft).await {
             Ok(()) => {
-                let recorded = self.recording.record(records.into_iter().flatten());
+                let recorded = self.recording.record(steps.into_records());
                 for Decided { reply, outcome, .. } in answers {
                     reply.give(told(outcome, recorded));
                 }
             }
             Err(CommitError::DidNotHappen(error @ StoreError::Damaged(_))) => {
                 log::error!("a batch of {} commands was refused: {error}", answers.len());
-                let parts = parts.into_iter().zip(records).collect();
+                let parts = steps.into_parts(&*self.parts.random);
                 self.finish_one_by_one(parts, answers).await;
             }
             // Whether the batch is on disk is not known, and what was refused was refused on the
@@ -52,7 +51,7 @@ impl BatchWriter {
                 self.fail(&error);
                 self.unsure = Some(Unsure {
                     revision,
-                    records: records.into_iter().flatten().collect(),
+                    records: steps.into_records().collect(),
                 });
                 for Decided { reply, .. } in answers {
                     reply.give(Err(unavailable(NOT_WRITABLE)));

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::ops::Bound;
 
 use super::check_tenant;
+use super::client_row::ClientRow;
 use super::digest::Digest;
 use super::engine::Engine;
 use super::keys::{self, Key, Tree};
@@ -222,26 +223,51 @@ fn next_tenant(
 fn entries(engine: &Engine, tree: Tree, findings: &mut Findings) {
     let entries = engine.trees.with_prefix(tree, &[]);
     findings.each(tree, entries, |findings, key, row: Option<EntryRow>| {
-        let (target, problem) = match &key {
-            Key::ClientId(client, tenant) => (
-                Key::Client(*tenant, client.clone()),
-                "there is no such client",
-            ),
-            Key::Holder(role, tenant, client) => (
-                Key::Assignment(*tenant, *role, client.clone()),
-                "the client does not hold it",
-            ),
+        let problem = match &key {
+            Key::ClientId(..) => "there is no such client",
+            Key::Holder(..) => "the client does not hold it",
             _ => return,
         };
-        if row.is_none() || matches!(engine.trees.bytes(&target), Ok(Some(_))) {
+        if row.is_none() || matches!(points_to_something(&engine.trees, &key), Ok(true)) {
             return;
         }
         // Both may have gone since the scan began: only what no commit is changing counts.
         let _gate = engine.gate.read();
-        match (engine.trees.bytes(&key), engine.trees.bytes(&target)) {
-            (Ok(Some(_)), Ok(None)) => findings.add(key, problem),
+        match (
+            engine.trees.bytes(&key),
+            points_to_something(&engine.trees, &key),
+        ) {
+            (Ok(Some(_)), Ok(false)) => findings.add(key, problem),
             (Err(error), _) | (_, Err(error)) => findings.add(key, error),
             _ => {}
         }
     });
+}
+
+/// Whether there is what an entry of such an index says. A client's row that cannot be believed may
+/// have it.
+fn points_to_something(trees: &Trees, entry: &Key) -> Result<bool, StoreError> {
+    match entry {
+        Key::Holder(role, tenant, client) => {
+            let row = Key::Client(*tenant, client.clone());
+            let inside = match trees.row::<ClientRow>(&row) {
+                Ok(row) => row.and_then(|row| row.inside(|tag| tag)),
+                Err(StoreError::Damaged(_)) => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            match inside {
+                Some(Ok(inside)) => Ok(inside.role_ids.contains(role)),
+                Some(Err(_)) => Ok(true),
+                None => {
+                    let apart = Key::Assignment(*tenant, *role, client.clone());
+                    Ok(trees.bytes(&apart)?.is_some())
+                }
+            }
+        }
+        Key::ClientId(client, tenant) => {
+            let row = Key::Client(*tenant, client.clone());
+            Ok(trees.bytes(&row)?.is_some())
+        }
+        _ => Ok(true),
+    }
 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::client_row::{Belongings, ClientRow};
 use super::keys::Key;
 use super::load::disagreement;
-use super::rows::ClientRow;
+use super::rows::RowFault;
 use crate::domain::client::{Client, ClientRecord, RoleIds, Tags};
 use crate::domain::ids::{ClientId, Revision, RoleId, SecretId, TenantId};
 use crate::domain::secret::{Secret, SecretSet};
@@ -15,6 +16,12 @@ use crate::domain::text::{Name, Tag};
 pub struct Collected {
     parts: Vec<Parts>,
     places: HashMap<ClientId, usize>,
+    /// The tags that lie in the rows of clients, each with how many clients have it.
+    pub tags: HashMap<Tag, u64>,
+    /// The same of roles.
+    pub roles: HashMap<RoleId, u64>,
+    /// How many clients have a row that cannot be believed: what it held was counted nowhere.
+    pub lost: u64,
 }
 
 /// A client whose rows are being collected.
@@ -22,6 +29,9 @@ pub struct Parts {
     id: ClientId,
     /// `None` where its row is missing or cannot be believed.
     row: Option<ClientRow>,
+    /// What lies in the row.
+    inside: Option<Result<Belongings, RowFault>>,
+    /// What has rows of its own.
     secrets: Vec<Secret>,
     damaged_secrets: Vec<SecretId>,
     pub tags: Vec<(u8, Tag)>,
@@ -30,18 +40,6 @@ pub struct Parts {
 }
 
 impl Parts {
-    fn new(id: ClientId, row: Option<ClientRow>) -> Self {
-        Self {
-            id,
-            row,
-            secrets: Vec::new(),
-            damaged_secrets: Vec::new(),
-            tags: Vec::new(),
-            roles: Vec::new(),
-            damaged: false,
-        }
-    }
-
     pub fn cannot_be_believed(&mut self) {
         self.damaged = true;
     }
@@ -60,24 +58,35 @@ impl Parts {
         if self.damaged {
             return Err("a row that belongs to it is damaged".to_owned());
         }
+        let apart = row.apart();
         let secrets = self.secrets.len() + self.damaged_secrets.len();
         for (what, counted, found) in [
-            ("secrets", row.secrets, secrets),
-            ("tags", row.tags, self.tags.len()),
-            ("roles", row.roles, self.roles.len()),
+            ("secrets", apart.secrets, secrets),
+            ("tags", apart.tags, self.tags.len()),
+            ("roles", apart.roles, self.roles.len()),
         ] {
             if usize::from(counted) != found {
                 return Err(disagreement(what, counted.into(), found as u64));
             }
         }
-        let tags = in_order("tags", self.tags)?;
-        let roles = in_order("roles", self.roles)?;
-        let too_many = |_| "it has more tags or roles than a client can have";
+        let belongings = match self.inside {
+            Some(inside) => inside.map_err(|why| why.to_string())?,
+            None => {
+                let tags = in_order("tags", self.tags)?;
+                let roles = in_order("roles", self.roles)?;
+                let too_many = |_| "it has more tags or roles than a client can have";
+                Belongings {
+                    tags: Tags::new(tags).map_err(too_many)?,
+                    role_ids: RoleIds::new(roles).map_err(too_many)?,
+                    secrets: self.secrets,
+                }
+            }
+        };
         Ok(ClientRecord {
             secrets: SecretSet {
                 salt: row.salt(),
                 last_id: row.last_secret_id,
-                secrets: self.secrets,
+                secrets: belongings.secrets,
                 damaged: self.damaged_secrets,
             },
             client: Client {
@@ -85,8 +94,8 @@ impl Parts {
                 name: Name::from_stored(&row.name),
                 enabled: row.enabled,
                 token_lifetime: row.token_lifetime().map_err(|why| why.to_string())?,
-                tags: Tags::new(tags).map_err(too_many)?,
-                role_ids: RoleIds::new(roles).map_err(too_many)?,
+                tags: belongings.tags,
+                role_ids: belongings.role_ids,
                 created: Revision(row.created),
                 changed: Revision(row.changed),
             },
@@ -113,8 +122,34 @@ pub fn are_positions(sorted: impl IntoIterator<Item = u8>) -> bool {
 impl Collected {
     /// Adds a client; `None` is one whose row cannot be believed.
     pub fn client(&mut self, id: &ClientId, row: Option<ClientRow>) {
+        let inside = row.as_ref().map(|row| {
+            row.inside(|tag| {
+                let entry = self.tags.entry(tag);
+                let shared = entry.key().clone();
+                *entry.or_default() += 1;
+                shared
+            })
+        });
+        match &inside {
+            None | Some(Some(Err(_))) => self.lost += 1,
+            Some(Some(Ok(inside))) => {
+                for role in inside.role_ids.iter() {
+                    *self.roles.entry(*role).or_default() += 1;
+                }
+            }
+            Some(None) => {}
+        }
         self.places.insert(id.clone(), self.parts.len());
-        self.parts.push(Parts::new(id.clone(), row));
+        self.parts.push(Parts {
+            id: id.clone(),
+            row,
+            inside: inside.flatten(),
+            secrets: Vec::new(),
+            damaged_secrets: Vec::new(),
+            tags: Vec::new(),
+            roles: Vec::new(),
+            damaged: false,
+        });
     }
 
     /// The client that a row belongs to. One whose own row is missing is damaged.

@@ -10,6 +10,7 @@ use ::sled::transaction::{
     TransactionalTree, UnabortableTransactionError,
 };
 
+use super::client_row::ClientRow;
 use super::digest::Digest;
 use super::keys::Key;
 use super::plan::{Before, Move, Plan, Unplannable, Write};
@@ -83,33 +84,32 @@ impl Views<'_> {
     fn write(
         &self,
         key: &Key,
+        place: &[u8],
         value: Option<&[u8]>,
     ) -> Result<Option<IVec>, UnabortableTransactionError> {
         match value {
-            Some(value) => self.tree(key).insert(key.bytes(), value),
-            None => self.tree(key).remove(key.bytes()),
+            Some(value) => self.tree(key).insert(place, value),
+            None => self.tree(key).remove(place),
         }
     }
 
     fn put<R: Row>(&self, key: &Key, row: &R) -> Step<()> {
         match rows::seal(key, row) {
             Ok(value) => {
-                self.write(key, Some(&value))?;
+                self.write(key, &key.bytes(), Some(&value))?;
                 Ok(())
             }
             Err(why) => refuse(damaged(key, why)),
         }
     }
-}
 
-impl Views<'_> {
     /// Puts or removes a row, and notes what that does to the digests.
     fn replace<R: Row>(&self, key: &Key, row: Option<&R>, effects: &mut Effects) -> Step<()> {
         let new = match row.map(|row| rows::seal(key, row)).transpose() {
             Ok(new) => new,
             Err(why) => return refuse(damaged(key, why)),
         };
-        let old = self.write(key, new.as_deref())?;
+        let old = self.write(key, &key.bytes(), new.as_deref())?;
         effects.note(key, old.as_deref(), new.as_deref());
         Ok(())
     }
@@ -206,13 +206,24 @@ fn apply(views: &Views, plan: &Plan) -> Step<()> {
 }
 
 fn apply_write(views: &Views, write: &Write, effects: &mut Effects) -> Step<()> {
-    let old = views.write(&write.key, write.value.as_deref())?;
+    let old = views.write(&write.key, &write.place, write.value.as_deref())?;
     match (write.before, old.is_some()) {
         (Before::Nothing, true) => return refuse(damaged(&write.key, "it is there already")),
         (Before::Something, false) => return refuse(damaged(&write.key, "it is missing")),
         _ => {}
     }
     effects.note(&write.key, old.as_deref(), write.value.as_deref());
+    let (Some(parts), Some(old)) = (&write.parts, old) else {
+        return Ok(());
+    };
+    let parts = match rows::open::<ClientRow>(&write.key, &old) {
+        Ok(row) if row.is_apart() => &parts.if_apart,
+        Ok(_) => &parts.if_inside,
+        Err(why) => return refuse(damaged(&write.key, why)),
+    };
+    for write in parts {
+        apply_write(views, write, effects)?;
+    }
     Ok(())
 }
 

@@ -148,6 +148,9 @@ const ROLE_COUNT: u8 = 2;
 const MANIFEST: &[u8] = b"manifest";
 const LAST: &[u8] = b"last";
 
+/// Of most keys: one allocation each.
+const ROOM: usize = 64;
+
 impl Key {
     pub const fn tree(&self) -> Tree {
         match self {
@@ -187,7 +190,7 @@ impl Key {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let key = Writer::default();
+        let key = Writer(Vec::with_capacity(ROOM));
         let key = match self {
             Self::Tenant(tenant) => key.fixed(tenant.as_bytes()),
             Self::Client(tenant, client) => key.fixed(tenant.as_bytes()).client(client),

@@ -8,12 +8,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::client_row::ClientRow;
 use super::collected::Collected;
 use super::digest::Digest;
 use super::keys::{Key, TagKey, Tree, place};
 use super::rows::{
-    self, ClientRow, CountRow, DescriptionRow, PositionRow, RoleRow, Row, RowFault, SecretRow,
-    TagRow, TenantCountRow, TenantRow,
+    self, CountRow, DescriptionRow, PositionRow, RoleRow, Row, RowFault, SecretRow, TagRow,
+    TenantCountRow, TenantRow,
 };
 use super::trees::{Trees, damaged};
 use crate::domain::ids::{Revision, RoleId, TenantId};
@@ -153,7 +154,10 @@ impl Loading<'_> {
 
     /// Gives how many clients have each tag.
     fn tags(&mut self) -> Result<HashMap<TagKey, u64>, StoreError> {
-        let mut counts: HashMap<TagKey, u64> = HashMap::new();
+        let inside = self.clients.tags.iter();
+        let mut counts: HashMap<TagKey, u64> = inside
+            .map(|(tag, count)| (TagKey::of(tag), *count))
+            .collect();
         let mut shared: Option<Tag> = None;
         self.each(Tree::Tags, |loading, key, row: Result<TagRow, _>| {
             let Key::Tag(_, tag_key, client) = key else {
@@ -180,7 +184,7 @@ impl Loading<'_> {
 
     /// Gives how many clients hold each role.
     fn assignments(&mut self) -> Result<HashMap<RoleId, u64>, StoreError> {
-        let mut counts: HashMap<RoleId, u64> = HashMap::new();
+        let mut counts = std::mem::take(&mut self.clients.roles);
         self.each(
             Tree::Assignments,
             |loading, key, row: Result<PositionRow, _>| {
@@ -227,7 +231,8 @@ impl Loading<'_> {
             let found = found.unwrap_or(0);
             match row {
                 Err(why) => self.unreadable(key, why),
-                Ok(row) if row.clients != found => {
+                // A client's row that cannot be believed may have held it.
+                Ok(row) if !(found..=found + self.clients.lost).contains(&row.clients) => {
                     self.fault(key, disagreement("clients", row.clients, found));
                 }
                 Ok(_) => {}

@@ -1,13 +1,14 @@
 //! The default store: sled 0.34.7 in a data directory of its own.
 //!
 //! `files`, `permissions` and `opening` are the directory, `log`, `rescue` and `mender` what is done
-//! about damage in sled's own files, `engine` is sled as it is opened once, `keys` and `rows` what
-//! lies in it, `plan` and `commit` how it changes, `load` and `check` how it is read. Why each step
-//! of durability is as it is was measured: `docs/architecture.md`.
+//! about damage in sled's own files, `engine` is sled as it is opened once, `keys`, `rows` and
+//! `client_row` what lies in it, `plan`, `parts` and `commit` how it changes, `load` and `check` how
+//! it is read. Why each step of durability is as it is was measured: `docs/architecture.md`.
 
 mod aside;
 mod check;
 mod check_tenant;
+mod client_row;
 mod collected;
 mod commit;
 mod compact;
@@ -26,6 +27,7 @@ mod marker;
 mod mender;
 mod opening;
 mod panics;
+mod parts;
 mod permissions;
 mod plan;
 mod rescue;

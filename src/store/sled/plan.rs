@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::client_row::ClientRow;
 use super::keys::{Key, TagKey};
-use super::rows::{
-    self, ClientRow, DescriptionRow, EntryRow, PositionRow, RoleRow, Row, RowFault, SecretRow,
-    TagRow, TenantRow,
-};
+use super::parts;
+use super::rows::{self, DescriptionRow, EntryRow, RoleRow, Row, RowFault, TenantRow};
 use crate::domain::client::ClientRecord;
-use crate::domain::ids::{Revision, RoleId, TenantId};
+use crate::domain::ids::{Revision, TenantId};
 use crate::domain::role::{ClusterRole, Role};
-use crate::domain::text::Tag;
 use crate::store::batch::{Batch, Change};
 
 /// What must have been under a key before it is written.
@@ -26,8 +24,65 @@ pub enum Before {
 /// A row that is put, or removed where `value` is absent.
 pub struct Write {
     pub key: Key,
+    /// The bytes of the key.
+    pub place: Vec<u8>,
     pub value: Option<Vec<u8>>,
     pub before: Before,
+    /// What else is written where the row of a client takes the place of another one.
+    pub parts: Option<Box<Parts>>,
+}
+
+/// What becomes of the rows that a client has beside its own. Which of both it is, the row that is
+/// there says.
+pub struct Parts {
+    /// Where they are apart.
+    pub if_apart: Vec<Write>,
+    /// Where they are inside the client's row.
+    pub if_inside: Vec<Write>,
+}
+
+impl Write {
+    pub fn put<R: Row>(key: Key, row: &R) -> Result<Self, Unplannable> {
+        let place = key.bytes();
+        match rows::seal_at(key.tree(), &place, row) {
+            Ok(value) => Ok(Self {
+                key,
+                place,
+                value: Some(value),
+                before: Before::Either,
+                parts: None,
+            }),
+            Err(why) => Err(Unplannable::Row(key, why)),
+        }
+    }
+
+    pub fn put_if<R: Row>(key: Key, row: Result<R, RowFault>) -> Result<Self, Unplannable> {
+        match row {
+            Ok(row) => Self::put(key, &row),
+            Err(why) => Err(Unplannable::Row(key, why)),
+        }
+    }
+
+    pub fn remove(key: Key) -> Self {
+        Self {
+            place: key.bytes(),
+            key,
+            value: None,
+            before: Before::Either,
+            parts: None,
+        }
+    }
+
+    fn where_there_is(self, before: Before) -> Self {
+        Self { before, ..self }
+    }
+
+    fn with(self, parts: Parts) -> Self {
+        Self {
+            parts: Some(Box::new(parts)),
+            ..self
+        }
+    }
 }
 
 /// How one tenant moves on.
@@ -126,142 +181,79 @@ impl Plan {
         old: Option<&ClientRecord>,
         new: &ClientRecord,
     ) -> Result<(), Unplannable> {
+        if old == Some(new) {
+            return Ok(());
+        }
         let id = &new.client.id;
         let key = Key::Client(tenant, id.clone());
-        let row = |record| ClientRow::of(record).map_err(|why| Unplannable::Row(key.clone(), why));
-        let new_row = row(new)?;
+        let row = match ClientRow::of(new) {
+            Ok(row) => row,
+            Err(why) => return Err(Unplannable::Row(key, why)),
+        };
+        let apart = row.is_apart().then_some(new);
+        let write = Write::put(key, &row)?;
         match old {
             None => {
                 self.moving(tenant)?.clients += 1;
-                self.put(
-                    Key::ClientId(id.clone(), tenant),
-                    &EntryRow {},
-                    Before::Either,
-                )?;
-                self.put(key, &new_row, Before::Nothing)?;
+                let entry = Key::ClientId(id.clone(), tenant);
+                self.put(entry, &EntryRow {}, Before::Either)?;
+                self.writes.push(write.where_there_is(Before::Nothing));
+                self.writes.extend(parts::between(tenant, None, apart)?);
             }
-            Some(old) => {
-                if row(old)? != new_row {
-                    self.put(key, &new_row, Before::Something)?;
-                }
-            }
-        }
-        self.put_secrets(tenant, old, new)?;
-        self.put_tags(tenant, old, new)?;
-        self.put_roles_held(tenant, old, new)
-    }
-
-    fn put_secrets(
-        &mut self,
-        tenant: TenantId,
-        old: Option<&ClientRecord>,
-        new: &ClientRecord,
-    ) -> Result<(), Unplannable> {
-        let key = |secret| Key::Secret(tenant, new.client.id.clone(), secret);
-        for secret in old.map_or(&[][..], |old| &old.secrets.secrets) {
-            if new.secrets.get(secret.id).is_none() {
-                self.remove(key(secret.id), Before::Either);
+            Some(_) => {
+                let write = write.where_there_is(Before::Something);
+                self.writes.push(write.with(Parts {
+                    if_apart: parts::between(tenant, old, apart)?,
+                    if_inside: parts::between(tenant, None, apart)?,
+                }));
             }
         }
-        for damaged in old.map_or(&[][..], |old| &old.secrets.damaged) {
-            if !new.secrets.damaged.contains(damaged) {
-                self.remove(key(*damaged), Before::Either);
-            }
-        }
-        for secret in &new.secrets.secrets {
-            if old.and_then(|old| old.secrets.get(secret.id)) != Some(secret) {
-                self.put(key(secret.id), &SecretRow::of(secret), Before::Either)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn put_tags(
-        &mut self,
-        tenant: TenantId,
-        old: Option<&ClientRecord>,
-        new: &ClientRecord,
-    ) -> Result<(), Unplannable> {
-        let id = &new.client.id;
-        let old_tags = old.map_or(&[][..], |old| &old.client.tags);
-        for tag in old_tags.iter().filter(|tag| !new.client.tags.contains(tag)) {
-            self.remove_tag(tenant, tag, new);
-        }
-        for (position, tag) in new.client.tags.iter().enumerate() {
-            let before = old_tags.iter().position(|old| old == tag);
-            if before.is_none() {
-                self.count(Key::TagCount(tenant, TagKey::of(tag)), 1);
-            }
-            if before != Some(position) {
-                let key = Key::Tag(tenant, TagKey::of(tag), id.clone());
-                self.put_if(key, TagRow::of(tag, position))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn put_roles_held(
-        &mut self,
-        tenant: TenantId,
-        old: Option<&ClientRecord>,
-        new: &ClientRecord,
-    ) -> Result<(), Unplannable> {
-        let id = &new.client.id;
-        let old_roles = old.map_or(&[][..], |old| &old.client.role_ids);
-        for role in old_roles
-            .iter()
-            .filter(|role| !new.client.role_ids.contains(role))
-        {
-            self.remove_role_held(tenant, *role, new);
-        }
-        for (position, role) in new.client.role_ids.iter().enumerate() {
-            let before = old_roles.iter().position(|old| old == role);
-            if before.is_none() {
-                self.count(Key::RoleCount(tenant, *role), 1);
-                if ClusterRole::of(*role).is_some() {
-                    let holder = Key::Holder(*role, tenant, id.clone());
-                    self.put(holder, &EntryRow {}, Before::Either)?;
-                }
-            }
-            if before != Some(position) {
-                let key = Key::Assignment(tenant, *role, id.clone());
-                self.put_if(key, PositionRow::of(position))?;
-            }
-        }
-        Ok(())
+        self.count_groups(tenant, old, Some(new))
     }
 
     fn delete_client(&mut self, tenant: TenantId, old: &ClientRecord) -> Result<(), Unplannable> {
         let id = &old.client.id;
         self.moving(tenant)?.clients -= 1;
-        self.remove(Key::Client(tenant, id.clone()), Before::Something);
+        let write = Write::remove(Key::Client(tenant, id.clone()));
+        let write = write.where_there_is(Before::Something);
+        self.writes.push(write.with(Parts {
+            if_apart: parts::between(tenant, Some(old), None)?,
+            if_inside: Vec::new(),
+        }));
         self.remove(Key::ClientId(id.clone(), tenant), Before::Either);
-        let secrets = old.secrets.secrets.iter().map(|secret| secret.id);
-        for secret in secrets.chain(old.secrets.damaged.iter().copied()) {
-            self.remove(Key::Secret(tenant, id.clone(), secret), Before::Either);
-        }
-        for tag in old.client.tags.iter() {
-            self.remove_tag(tenant, tag, old);
-        }
-        for role in old.client.role_ids.iter() {
-            self.remove_role_held(tenant, *role, old);
+        self.count_groups(tenant, Some(old), None)
+    }
+
+    /// Moves the counters of tags and roles that a client comes to or leaves, and the index of those
+    /// who hold cluster roles.
+    fn count_groups(
+        &mut self,
+        tenant: TenantId,
+        old: Option<&ClientRecord>,
+        new: Option<&ClientRecord>,
+    ) -> Result<(), Unplannable> {
+        for (from, to, by) in [(old, new, -1), (new, old, 1)] {
+            let Some(from) = from else { continue };
+            for tag in from.client.tags.iter() {
+                if !to.is_some_and(|to| to.client.tags.contains(tag)) {
+                    self.count(Key::TagCount(tenant, TagKey::of(tag)), by);
+                }
+            }
+            for role in from.client.role_ids.iter() {
+                if to.is_some_and(|to| to.client.role_ids.contains(role)) {
+                    continue;
+                }
+                self.count(Key::RoleCount(tenant, *role), by);
+                if ClusterRole::of(*role).is_some() {
+                    let holder = Key::Holder(*role, tenant, from.client.id.clone());
+                    match by {
+                        1 => self.put(holder, &EntryRow {}, Before::Either)?,
+                        _ => self.remove(holder, Before::Either),
+                    }
+                }
+            }
         }
         Ok(())
-    }
-
-    fn remove_tag(&mut self, tenant: TenantId, tag: &Tag, record: &ClientRecord) {
-        let key = Key::Tag(tenant, TagKey::of(tag), record.client.id.clone());
-        self.remove(key, Before::Either);
-        self.count(Key::TagCount(tenant, TagKey::of(tag)), -1);
-    }
-
-    fn remove_role_held(&mut self, tenant: TenantId, role: RoleId, record: &ClientRecord) {
-        let id = &record.client.id;
-        self.remove(Key::Assignment(tenant, role, id.clone()), Before::Either);
-        self.count(Key::RoleCount(tenant, role), -1);
-        if ClusterRole::of(role).is_some() {
-            self.remove(Key::Holder(role, tenant, id.clone()), Before::Either);
-        }
     }
 
     fn put_role(&mut self, tenant: TenantId, role: &Role) -> Result<(), Unplannable> {
@@ -285,27 +277,14 @@ impl Plan {
         self.remove(Key::RoleDescription(tenant, role.id), Before::Either);
     }
 
-    fn put_if<R: Row>(&mut self, key: Key, row: Result<R, RowFault>) -> Result<(), Unplannable> {
-        match row {
-            Ok(row) => self.put(key, &row, Before::Either),
-            Err(why) => Err(Unplannable::Row(key, why)),
-        }
-    }
-
     fn put<R: Row>(&mut self, key: Key, row: &R, before: Before) -> Result<(), Unplannable> {
-        match rows::seal(&key, row) {
-            Ok(value) => {
-                let value = Some(value);
-                self.writes.push(Write { key, value, before });
-                Ok(())
-            }
-            Err(why) => Err(Unplannable::Row(key, why)),
-        }
+        self.writes
+            .push(Write::put(key, row)?.where_there_is(before));
+        Ok(())
     }
 
     fn remove(&mut self, key: Key, before: Before) {
-        let value = None;
-        self.writes.push(Write { key, value, before });
+        self.writes.push(Write::remove(key).where_there_is(before));
     }
 
     fn count(&mut self, counter: Key, by: i64) {

@@ -11,12 +11,11 @@ use bincode::config::{self, Configuration, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 use uuid::Uuid;
 
-use super::keys::{Key, TagKey};
+use super::keys::{Key, TagKey, Tree};
 use super::opening::Identity;
-use crate::domain::client::{Client, ClientRecord, TokenLifetime};
 use crate::domain::ids::{Epoch, Revision, RoleId, RoleTypeId, SecretId, TenantId};
 use crate::domain::role::{BuiltInRole, Role};
-use crate::domain::secret::{Salt, Secret, SecretHash};
+use crate::domain::secret::{Secret, SecretHash};
 use crate::domain::tenant::{Tenant, TenantState};
 use crate::domain::text::{Alias, Description, Name, Tag};
 use crate::domain::times::Timestamp;
@@ -61,9 +60,17 @@ pub trait Row: Encode + Sized {
 
 /// The bytes of a row that will lie under `key`.
 pub fn seal<R: Row>(key: &Key, row: &R) -> Result<Vec<u8>, RowFault> {
-    let mut bytes = vec![R::VERSION];
+    seal_at(key.tree(), &key.bytes(), row)
+}
+
+/// The same, where the bytes of the key are at hand.
+pub fn seal_at<R: Row>(tree: Tree, place: &[u8], row: &R) -> Result<Vec<u8>, RowFault> {
+    /// Of most rows: one allocation each.
+    const ROOM: usize = 256;
+    let mut bytes = Vec::with_capacity(ROOM);
+    bytes.push(R::VERSION);
     bincode::encode_into_std_write(row, &mut bytes, CODEC).map_err(|_| RowFault::Content)?;
-    let checksum = checksum(key.tree().name(), &key.bytes(), &bytes);
+    let checksum = checksum(tree.name(), place, &bytes);
     bytes.extend_from_slice(&checksum.to_be_bytes());
     Ok(bytes)
 }
@@ -108,7 +115,8 @@ pub fn checksum(tree: &str, key: &[u8], body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn whole<T: Decode<()>>(content: &[u8]) -> Result<T, RowFault> {
+/// Content that is one value and nothing behind it.
+pub fn whole<T: Decode<()>>(content: &[u8]) -> Result<T, RowFault> {
     match bincode::decode_from_slice(content, CODEC) {
         Ok((row, length)) if length == content.len() => Ok(row),
         _ => Err(RowFault::Content),
@@ -144,19 +152,6 @@ rows! {
         created: StoredTime,
         last_updated: StoredTime,
         changed: u64,
-    }
-    /// With how many rows belong to it, so that a missing one is noticed.
-    ClientRow {
-        name: String,
-        enabled: bool,
-        token_lifetime: u16,
-        salt: [u8; 16],
-        last_secret_id: i32,
-        created: u64,
-        changed: u64,
-        tags: u8,
-        roles: u8,
-        secrets: u8,
     }
     SecretRow {
         hash: [u8; 32],
@@ -276,41 +271,6 @@ impl TenantRow {
     }
 }
 
-impl ClientRow {
-    pub fn of(record: &ClientRecord) -> Result<Self, RowFault> {
-        let Client {
-            name,
-            enabled,
-            token_lifetime,
-            tags,
-            role_ids,
-            created,
-            changed,
-            ..
-        } = &record.client;
-        Ok(Self {
-            name: name.as_str().to_owned(),
-            enabled: *enabled,
-            token_lifetime: token_lifetime.seconds(),
-            salt: record.secrets.salt.0,
-            last_secret_id: record.secrets.last_id,
-            created: created.0,
-            changed: changed.0,
-            tags: small(tags.len())?,
-            roles: small(role_ids.len())?,
-            secrets: small(record.secrets.len())?,
-        })
-    }
-
-    pub fn token_lifetime(&self) -> Result<TokenLifetime, RowFault> {
-        TokenLifetime::new(self.token_lifetime.into()).ok_or(RowFault::Content)
-    }
-
-    pub const fn salt(&self) -> Salt {
-        Salt(self.salt)
-    }
-}
-
 impl SecretRow {
     pub fn of(secret: &Secret) -> Self {
         let description = secret.description.as_ref();
@@ -321,7 +281,7 @@ impl SecretRow {
         }
     }
 
-    pub fn secret(self, id: SecretId) -> Result<Secret, RowFault> {
+    pub fn secret(&self, id: SecretId) -> Result<Secret, RowFault> {
         Ok(Secret {
             id,
             hash: SecretHash(self.hash),
@@ -410,6 +370,6 @@ fn time((seconds, nanoseconds): StoredTime) -> Result<Timestamp, RowFault> {
     Timestamp::from_parts(seconds, nanoseconds).ok_or(RowFault::Content)
 }
 
-fn small(number: usize) -> Result<u8, RowFault> {
+pub fn small(number: usize) -> Result<u8, RowFault> {
     u8::try_from(number).map_err(|_| RowFault::Content)
 }

@@ -154,9 +154,8 @@ fn an_operator_whose_other_secret_is_damaged_keeps_the_last_one() {
     let mut server = Server::start();
     let operator = server.operator();
     let path = operator.v1("/ClientCredentialClients/operator/Secrets");
-    operator
-        .post(&path, &json!({ "Expires": false }))
-        .expect(201);
+    let body = json!({ "Expires": false, "Description": long_description() });
+    operator.post(&path, &body).expect(201);
     server.stop();
     flip(&server.data(), "secrets", b"operator\0\0\0\x02");
     server.run();

@@ -72,7 +72,11 @@ fn the_log_names_each_damaged_thing_once_however_often_it_is_asked_for() {
     let path = operator.v1(CLIENTS);
     let mut secrets = Vec::new();
     for id in ["pump-a", "pump-b"] {
-        let created = operator.post(&path, &json!({ "Id": id })).expect(201);
+        let mut body = json!({ "Id": id });
+        if id == "pump-b" {
+            body["SecretDescription"] = long_description().into();
+        }
+        let created = operator.post(&path, &body).expect(201);
         secrets.push(created.text("Secret"));
     }
     service.terminate();

@@ -5,6 +5,12 @@ use std::path::Path;
 /// How many bytes at the end of each row are its checksum.
 const CHECKSUM: usize = 4;
 
+/// The description of a secret that makes a client too long for one row: its secrets, tags and
+/// roles are rows of their own then.
+pub fn long_description() -> String {
+    "d".repeat(1_024)
+}
+
 /// Flips a bit in the middle of the content of the first row of a tree whose key holds these bytes.
 pub fn flip(data: &Path, tree: &str, key: &[u8]) {
     change(data, tree, key, |row| (row.len() - CHECKSUM) / 2);

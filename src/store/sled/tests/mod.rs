@@ -4,17 +4,19 @@
 mod damage;
 mod forms;
 mod log;
+mod short_clients;
 
 use std::sync::Arc;
 
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::client_row::{ClientRow, LARGEST_WHOLE};
 use super::keys::{Key, LONGEST_KEY, TagKey, Tree};
 use super::plan::Plan;
 use super::rows::{
-    self, ClientRow, CountRow, DescriptionRow, EntryRow, LastRow, ManifestRow, PositionRow,
-    RoleRow, Row, RowFault, SecretRow, TagRow, TenantCountRow, TenantRow,
+    self, CountRow, DescriptionRow, EntryRow, LastRow, ManifestRow, PositionRow, RoleRow, Row,
+    RowFault, SecretRow, TagRow, TenantCountRow, TenantRow,
 };
 use super::{Opened, SledStore};
 use crate::domain::client::{Client, ClientRecord, RoleIds, Tags, TokenLifetime};
@@ -123,6 +125,15 @@ fn record(id: &str, tags: Vec<Tag>, roles: Vec<RoleId>, secrets: Vec<Secret>) ->
     }
 }
 
+/// The same client with a name and descriptions that are short enough for one row.
+fn short(mut record: ClientRecord) -> ClientRecord {
+    record.client.name = Name::parse("Name", "Short").unwrap();
+    for secret in &mut record.secrets.secrets {
+        secret.description = None;
+    }
+    record
+}
+
 fn largest() -> ClientRecord {
     let tags = (0..50).map(|number| tag(&format!("{number:02}{}", "🏭".repeat(126))));
     let roles = (0..49).map(role_id).chain([ClusterRole::Operator.id()]);
@@ -171,7 +182,8 @@ fn batch(revision: u64, tenants: &[u8], changes: Vec<Change>) -> Batch {
     }
 }
 
-/// A store with two tenants; the first has two roles and two clients, one of them an operator.
+/// A store with two tenants; the first has two roles and two clients, one of them an operator. What
+/// belongs to the clients lies in rows of their own.
 struct House {
     store: SledStore,
     runtime: tokio::runtime::Runtime,
@@ -180,6 +192,30 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        let operator = vec![role_id(1), ClusterRole::Operator.id()];
+        let tags = vec![tag("north"), tag("south")];
+        Self::with(
+            record("a", tags, operator, vec![secret(1)]),
+            record("b", vec![tag("north")], vec![role_id(2)], vec![secret(4)]),
+        )
+    }
+
+    /// The same with clients that are one row each.
+    fn of_short_clients() -> Self {
+        let operator = vec![role_id(1), ClusterRole::Operator.id()];
+        let tags = vec![tag("north"), tag("south")];
+        Self::with(
+            short(record("a", tags, operator, vec![secret(1)])),
+            short(record(
+                "b",
+                vec![tag("north")],
+                vec![role_id(2)],
+                vec![secret(4)],
+            )),
+        )
+    }
+
+    fn with(a: ClientRecord, b: ClientRecord) -> Self {
         let directory = private_directory();
         let Opened::Fresh(store) = SledStore::open(directory.path(), &Fixed).unwrap() else {
             panic!("an empty directory held a store");
@@ -191,14 +227,6 @@ impl House {
                 .unwrap(),
             _directory: directory,
         };
-        let roles = vec![role_id(1), ClusterRole::Operator.id()];
-        let a = record(
-            "a",
-            vec![tag("north"), tag("south")],
-            roles,
-            vec![secret(1)],
-        );
-        let b = record("b", vec![tag("north")], vec![role_id(2)], vec![secret(4)]);
         let changes = vec![
             put_tenant(tenant(1, "one")),
             put_tenant(tenant(2, "two")),

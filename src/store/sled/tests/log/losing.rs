@@ -94,7 +94,12 @@ fn damage_of_the_last_message_is_found() {
     assert!(!found.suspects.is_empty() || found.tail == Tail::Torn(last.offset as u64));
 }
 
-type Rows = Vec<(Tree, ::sled::IVec, ::sled::IVec)>;
+type Entry = (Tree, ::sled::IVec, ::sled::IVec);
+type Rows = Vec<Entry>;
+
+fn is_whole((tree, key, row): &Entry) -> bool {
+    Key::read(*tree, key).is_some_and(|key| rows::is_whole(&key, row))
+}
 
 /// All rows of an image, as sled reads them; `None` where it refuses or says that it cannot.
 fn rows_of(image: &Image) -> Option<Rows> {
@@ -155,7 +160,11 @@ fn what_is_not_suspected_is_read_as_it_was() {
                 torn += 1;
             } else if let Some(read) = rows_of(&damaged) {
                 sound += 1;
-                assert!(read == rows, "{at} of kind {}", round % 4);
+                // A page that could not be read was mended: then its rows say which of them are not.
+                let wrong = |(read, was): (&Entry, &Entry)| read != was && is_whole(read);
+                assert_eq!(read.len(), rows.len(), "{at} of kind {}", round % 4);
+                let wrong = read.iter().zip(&rows).find(|both| wrong(*both));
+                assert!(wrong.is_none(), "{at} of kind {}", round % 4);
             } else {
                 refused += 1;
                 assert!(image.snapshot().is_some());
