@@ -7,6 +7,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::rendered::{Holder, Renderings, Slot};
+
 /// What an entry is ordered by.
 pub trait Keyed {
     type Key: Ord + ?Sized;
@@ -26,14 +30,71 @@ struct Chunk<T> {
     /// How many entries lie before this chunk: kept here so that a rank is found without touching
     /// the chunks themselves.
     start: usize,
-    entries: Arc<Vec<T>>,
+    block: Arc<Block<T>>,
+}
+
+/// The entries of a chunk, and their ready form.
+#[derive(Clone)]
+struct Block<T> {
+    entries: Vec<T>,
+    slot: Slot,
+}
+
+impl<T> Block<T> {
+    fn new(entries: Vec<T>) -> Self {
+        Self {
+            entries,
+            slot: Slot::default(),
+        }
+    }
+}
+
+impl<T: Send + Sync> Holder for Block<T> {
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+}
+
+/// Neighbours in a list that lie in one chunk.
+pub struct Part<'a, T> {
+    block: &'a Arc<Block<T>>,
+    places: Range<usize>,
+}
+
+impl<T: Send + Sync + 'static> Part<'_, T> {
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Whether its length in bytes is known without writing it.
+    pub fn is_measured(&self) -> bool {
+        self.len() == self.block.entries.len() && self.block.slot.length().is_some()
+    }
+
+    /// Its entries as `write` writes them, one after the other. One list has one `write`.
+    pub fn rendered(&self, renderings: &Renderings, write: impl Fn(&T, &mut Vec<u8>)) -> Bytes {
+        renderings.of(self.block, &self.block.entries, self.places.clone(), write)
+    }
+
+    /// The length of that in bytes.
+    pub fn rendered_length(
+        &self,
+        renderings: &Renderings,
+        write: impl Fn(&T, &mut Vec<u8>),
+    ) -> usize {
+        renderings.length_of(self.block, &self.block.entries, self.places.clone(), write)
+    }
 }
 
 impl<T> Clone for Chunk<T> {
     fn clone(&self) -> Self {
         Self {
             start: self.start,
-            entries: self.entries.clone(),
+            block: self.block.clone(),
         }
     }
 }
@@ -69,7 +130,7 @@ impl<T: Keyed + Clone> OrderedList<T> {
             let next = start + chunk.len();
             chunks.push(Chunk {
                 start,
-                entries: Arc::new(chunk),
+                block: Arc::new(Block::new(chunk)),
             });
             start = next;
         }
@@ -89,11 +150,11 @@ impl<T: Keyed + Clone> OrderedList<T> {
 
     pub fn get(&self, key: &T::Key) -> Option<&T> {
         let chunk = self.chunks.get(self.chunk_of(key)?)?;
-        let position = chunk
-            .entries
+        let entries = &chunk.block.entries;
+        let position = entries
             .binary_search_by(|entry| entry.key().cmp(key))
             .ok()?;
-        chunk.entries.get(position)
+        entries.get(position)
     }
 
     /// Puts an entry in its place; gives back the one that had its key.
@@ -106,18 +167,18 @@ impl<T: Keyed + Clone> OrderedList<T> {
             return None;
         };
         let chunks = Arc::make_mut(&mut self.chunks);
-        let entries = Arc::make_mut(&mut chunks[index].entries);
+        let entries = entries_of(&mut chunks[index]);
         match entries.binary_search_by(|other| other.key().cmp(entry.key())) {
             Ok(position) => return Some(std::mem::replace(&mut entries[position], entry)),
             Err(position) => entries.insert(position, entry),
         }
         if entries.len() > CHUNK {
-            let right = Arc::new(entries.split_off(CHUNK / 2));
+            let right = Block::new(entries.split_off(CHUNK / 2));
             chunks.insert(
                 index + 1,
                 Chunk {
                     start: 0,
-                    entries: right,
+                    block: Arc::new(right),
                 },
             );
         }
@@ -129,11 +190,12 @@ impl<T: Keyed + Clone> OrderedList<T> {
     pub fn remove(&mut self, key: &T::Key) -> Option<T> {
         let index = self.chunk_of(key)?;
         let position = self.chunks[index]
+            .block
             .entries
             .binary_search_by(|entry| entry.key().cmp(key))
             .ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
-        let entries = Arc::make_mut(&mut chunks[index].entries);
+        let entries = entries_of(&mut chunks[index]);
         let removed = entries.remove(position);
         if entries.is_empty() {
             chunks.remove(index);
@@ -154,9 +216,28 @@ impl<T: Keyed + Clone> OrderedList<T> {
             .map_or(0, |chunk| range.start - chunk.start);
         self.chunks[first..]
             .iter()
-            .flat_map(|chunk| chunk.entries.iter())
+            .flat_map(|chunk| chunk.block.entries.iter())
             .skip(offset)
             .take(range.len())
+    }
+
+    /// The same in parts, each of one chunk, none of them empty.
+    pub fn parts(&self, range: Range<usize>) -> impl Iterator<Item = Part<'_, T>> {
+        let range = range.start..range.end.min(self.len);
+        let first = self
+            .chunks
+            .partition_point(|chunk| chunk.start <= range.start);
+        self.chunks[first.saturating_sub(1)..]
+            .iter()
+            .map_while(move |chunk| {
+                let entries = chunk.block.entries.len();
+                let places = range.start.saturating_sub(chunk.start)
+                    ..range.end.saturating_sub(chunk.start).min(entries);
+                (!places.is_empty()).then_some(Part {
+                    block: &chunk.block,
+                    places,
+                })
+            })
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
@@ -167,10 +248,8 @@ impl<T: Keyed + Clone> OrderedList<T> {
     fn chunk_of(&self, key: &T::Key) -> Option<usize> {
         self.chunks
             .partition_point(|chunk| {
-                chunk
-                    .entries
-                    .first()
-                    .is_some_and(|entry| entry.key() <= key)
+                let entries = &chunk.block.entries;
+                entries.first().is_some_and(|entry| entry.key() <= key)
             })
             .checked_sub(1)
     }
@@ -179,15 +258,22 @@ impl<T: Keyed + Clone> OrderedList<T> {
     fn recount(&mut self, from: usize) {
         let chunks = Arc::make_mut(&mut self.chunks);
         let mut start = match from.checked_sub(1).and_then(|before| chunks.get(before)) {
-            Some(before) => before.start + before.entries.len(),
+            Some(before) => before.start + before.block.entries.len(),
             None => 0,
         };
         for chunk in chunks.iter_mut().skip(from) {
             chunk.start = start;
-            start += chunk.entries.len();
+            start += chunk.block.entries.len();
         }
         self.len = start;
     }
+}
+
+/// The entries of a chunk, to be changed. Whatever was rendered of them is of before.
+fn entries_of<T: Clone>(chunk: &mut Chunk<T>) -> &mut Vec<T> {
+    let block = Arc::make_mut(&mut chunk.block);
+    block.slot = Slot::default();
+    &mut block.entries
 }
 
 #[cfg(test)]

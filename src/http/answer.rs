@@ -33,7 +33,7 @@ pub struct Answer {
 enum Body {
     None,
     Whole(Bytes),
-    /// Made piece by piece while it is sent, so that its length is not known before.
+    /// Given piece by piece while it is sent.
     Pieces(BoxBody),
 }
 
@@ -60,7 +60,7 @@ impl Answer {
         }
     }
 
-    /// A JSON body that is made while it is sent.
+    /// A JSON body that is given piece by piece while it is sent.
     pub fn json_pieces(status: StatusCode, body: impl MessageBody + 'static) -> Self {
         let headers = vec![(CONTENT_TYPE, JSON.clone())];
         Self {
