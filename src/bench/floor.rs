@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use super::draw::Draw;
+use crate::http;
 use crate::tokens::key::{KeyError, SigningKey};
 
 /// Where the floor answers.
@@ -75,7 +76,9 @@ pub fn serve(listener: TcpListener) -> std::io::Result<Server> {
             .service(web::resource(PATH).route(web::route().to(answer)))
             .service(web::resource("/shape").route(web::put().to(take_shape)))
     });
-    let server = server.keep_alive(crate::http::KEEP_ALIVE);
+    let server = server
+        .keep_alive(http::KEEP_ALIVE)
+        .h1_write_buffer_size(http::WRITE_BUFFER);
     Ok(server.listen(listener)?.run())
 }
 

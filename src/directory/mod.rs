@@ -8,6 +8,7 @@ mod budget;
 pub mod client_index;
 pub mod ordered;
 pub mod registry;
+pub mod rendered;
 pub mod snapshot;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::domain::tenant::{Tenant, TenantState};
 use crate::store::{Store, StoreError, TenantRows};
 use client_index::ClientIndex;
 use registry::Registry;
+use rendered::Renderings;
 use snapshot::TenantSnapshot;
 
 /// One tenant in memory: its current snapshot, and when it was last asked for.
@@ -53,6 +55,7 @@ pub struct Directory {
     budget_bytes: usize,
     /// What the residents weigh together; moves only with the gate closed.
     weight: AtomicUsize,
+    renderings: Arc<Renderings>,
 }
 
 /// Held while a batch is made durable and published.
@@ -63,10 +66,12 @@ pub struct CommitGate<'a>(
 impl Directory {
     /// Reads the registry of tenants; the tenants themselves come when they are asked for.
     ///
-    /// `budget_bytes` bounds what the snapshots weigh together; the tenant in use stays, however
-    /// large.
+    /// `budget_bytes` bounds what the snapshots weigh together, with what is rendered of them; the
+    /// tenant in use stays, however large.
     pub async fn open(store: Arc<dyn Store>, budget_bytes: usize) -> Result<Self, StoreError> {
         let registry = Registry::load(&*store).await?;
+        let renderings = Arc::new(Renderings::default());
+        renderings.set_room(budget_bytes);
         Ok(Self {
             store,
             registry: ArcSwap::from_pointee(registry),
@@ -78,7 +83,14 @@ impl Directory {
             gate: tokio::sync::Mutex::new(()),
             budget_bytes,
             weight: AtomicUsize::new(0),
+            renderings,
         })
+    }
+
+    /// Ready forms of lists. Snapshots and they stay within the budget together; they have what
+    /// the snapshots leave.
+    pub fn renderings(&self) -> &Arc<Renderings> {
+        &self.renderings
     }
 
     /// The tenants that exist, and who holds cluster roles.
@@ -277,7 +289,7 @@ impl Directory {
         if let Some(resident) = residents.get(&id) {
             let old = resident.snapshot.swap(snapshot.clone());
             let grown = self.weight.load(Ordering::Relaxed) + snapshot.weight() - old.weight();
-            self.weight.store(grown, Ordering::Relaxed);
+            self.weigh(grown);
             if grown > self.budget_bytes {
                 self.keep_within_budget(Residents::clone(&residents), id);
             }
@@ -298,16 +310,23 @@ impl Directory {
     /// Shows these residents, less those that the budget has no room for. `keep` stays.
     fn keep_within_budget(&self, mut residents: Residents, keep: TenantId) {
         let weight = budget::keep_within(&mut residents, self.budget_bytes, keep);
-        self.weight.store(weight, Ordering::Relaxed);
+        self.weigh(weight);
         self.residents.store(Arc::new(residents));
+    }
+
+    /// Notes what the residents weigh together: renderings have the rest.
+    fn weigh(&self, weight: usize) {
+        self.weight.store(weight, Ordering::Relaxed);
+        self.renderings
+            .set_room(self.budget_bytes.saturating_sub(weight));
     }
 
     /// Only with the gate closed.
     fn forget(&self, id: TenantId) {
         let mut next = Residents::clone(&self.residents.load());
         if let Some(gone) = next.remove(&id) {
-            self.weight
-                .fetch_sub(gone.snapshot.load().weight(), Ordering::Relaxed);
+            let weight = self.weight.load(Ordering::Relaxed);
+            self.weigh(weight - gone.snapshot.load().weight());
         }
         self.residents.store(Arc::new(next));
     }

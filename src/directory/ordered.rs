@@ -4,13 +4,30 @@
 //! This is the shape behind every list and count: clients by id, the same per tag and per role.
 //! A clone costs one reference count; the clones never see each other's changes.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::rendered::{Holder, Renderings, Slot};
 
 /// What an entry is ordered by.
 pub trait Keyed {
     type Key: Ord + ?Sized;
     fn key(&self) -> &Self::Key;
+
+    /// The beginning of a key as a number: of two keys whose beginnings differ, the smaller key has
+    /// the smaller one. A search compares these, which lie side by side, before it touches entries.
+    fn beginning(key: &Self::Key) -> u128;
+}
+
+/// The beginning of a text without NUL, which is ordered by its bytes.
+pub fn beginning_of_text(text: &str) -> u128 {
+    let mut bytes = [0; size_of::<u128>()];
+    let length = text.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u128::from_be_bytes(bytes)
 }
 
 /// A chunk is split when it would hold more.
@@ -26,14 +43,101 @@ struct Chunk<T> {
     /// How many entries lie before this chunk: kept here so that a rank is found without touching
     /// the chunks themselves.
     start: usize,
-    entries: Arc<Vec<T>>,
+    /// The beginning of its first key.
+    beginning: u128,
+    block: Arc<Block<T>>,
+}
+
+/// The entries of a chunk, and their ready form.
+#[derive(Clone)]
+struct Block<T> {
+    entries: Vec<T>,
+    /// The beginning of each key.
+    beginnings: Vec<u128>,
+    slot: Slot,
+}
+
+impl<T: Keyed> Block<T> {
+    fn new(entries: Vec<T>) -> Self {
+        Self {
+            beginnings: entries
+                .iter()
+                .map(|entry| T::beginning(entry.key()))
+                .collect(),
+            entries,
+            slot: Slot::default(),
+        }
+    }
+
+    /// Where a key is, or where it would be.
+    fn search(&self, key: &T::Key) -> Result<usize, usize> {
+        let beginning = T::beginning(key);
+        let first = self.beginnings.partition_point(|own| *own < beginning);
+        let same = self.beginnings[first..].partition_point(|own| *own == beginning);
+        self.entries[first..first + same]
+            .binary_search_by(|entry| entry.key().cmp(key))
+            .map(|place| first + place)
+            .map_err(|place| first + place)
+    }
+
+    fn insert(&mut self, place: usize, entry: T) {
+        self.beginnings.insert(place, T::beginning(entry.key()));
+        self.entries.insert(place, entry);
+    }
+
+    fn remove(&mut self, place: usize) -> T {
+        self.beginnings.remove(place);
+        self.entries.remove(place)
+    }
+}
+
+impl<T: Send + Sync> Holder for Block<T> {
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+}
+
+/// Neighbours in a list that lie in one chunk.
+pub struct Part<'a, T> {
+    block: &'a Arc<Block<T>>,
+    places: Range<usize>,
+}
+
+impl<T: Send + Sync + 'static> Part<'_, T> {
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Whether its length in bytes is known without writing it.
+    pub fn is_measured(&self) -> bool {
+        self.len() == self.block.entries.len() && self.block.slot.length().is_some()
+    }
+
+    /// Its entries as `write` writes them, one after the other. One list has one `write`.
+    pub fn rendered(&self, renderings: &Renderings, write: impl Fn(&T, &mut Vec<u8>)) -> Bytes {
+        renderings.of(self.block, &self.block.entries, self.places.clone(), write)
+    }
+
+    /// The length of that in bytes.
+    pub fn rendered_length(
+        &self,
+        renderings: &Renderings,
+        write: impl Fn(&T, &mut Vec<u8>),
+    ) -> usize {
+        renderings.length_of(self.block, &self.block.entries, self.places.clone(), write)
+    }
 }
 
 impl<T> Clone for Chunk<T> {
     fn clone(&self) -> Self {
         Self {
             start: self.start,
-            entries: self.entries.clone(),
+            beginning: self.beginning,
+            block: self.block.clone(),
         }
     }
 }
@@ -65,13 +169,9 @@ impl<T: Keyed + Clone> OrderedList<T> {
         let mut start = 0;
         while entries.peek().is_some() {
             // Half full, so that the next insertions need no split.
-            let chunk: Vec<T> = entries.by_ref().take(CHUNK / 2).collect();
-            let next = start + chunk.len();
-            chunks.push(Chunk {
-                start,
-                entries: Arc::new(chunk),
-            });
-            start = next;
+            let chunk = Chunk::new(start, entries.by_ref().take(CHUNK / 2).collect());
+            start += chunk.block.entries.len();
+            chunks.push(chunk);
         }
         Self {
             chunks: Arc::new(chunks),
@@ -89,22 +189,16 @@ impl<T: Keyed + Clone> OrderedList<T> {
 
     pub fn get(&self, key: &T::Key) -> Option<&T> {
         let chunk = self.chunks.get(self.chunk_of(key)?)?;
-        let position = chunk
-            .entries
-            .binary_search_by(|entry| entry.key().cmp(key))
-            .ok()?;
-        chunk.entries.get(position)
+        let place = chunk.block.search(key).ok()?;
+        chunk.block.entries.get(place)
     }
 
     /// An entry to be changed in its place; its key must stay as it is.
     pub fn get_mut(&mut self, key: &T::Key) -> Option<&mut T> {
         let index = self.chunk_of(key)?;
-        let position = self.chunks[index]
-            .entries
-            .binary_search_by(|entry| entry.key().cmp(key))
-            .ok()?;
+        let place = self.chunks[index].block.search(key).ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
-        Arc::make_mut(&mut chunks[index].entries).get_mut(position)
+        to_be_changed(&mut chunks[index]).entries.get_mut(place)
     }
 
     /// Puts an entry in its place; gives back the one that had its key.
@@ -117,20 +211,15 @@ impl<T: Keyed + Clone> OrderedList<T> {
             return None;
         };
         let chunks = Arc::make_mut(&mut self.chunks);
-        let entries = Arc::make_mut(&mut chunks[index].entries);
-        match entries.binary_search_by(|other| other.key().cmp(entry.key())) {
-            Ok(position) => return Some(std::mem::replace(&mut entries[position], entry)),
-            Err(position) => entries.insert(position, entry),
+        let block = to_be_changed(&mut chunks[index]);
+        match block.search(entry.key()) {
+            Ok(place) => return Some(std::mem::replace(&mut block.entries[place], entry)),
+            Err(place) => block.insert(place, entry),
         }
-        if entries.len() > CHUNK {
-            let right = Arc::new(entries.split_off(CHUNK / 2));
-            chunks.insert(
-                index + 1,
-                Chunk {
-                    start: 0,
-                    entries: right,
-                },
-            );
+        if block.entries.len() > CHUNK {
+            block.beginnings.truncate(CHUNK / 2);
+            let right = block.entries.split_off(CHUNK / 2);
+            chunks.insert(index + 1, Chunk::new(0, right));
         }
         self.recount(index);
         None
@@ -139,14 +228,11 @@ impl<T: Keyed + Clone> OrderedList<T> {
     /// Takes an entry out.
     pub fn remove(&mut self, key: &T::Key) -> Option<T> {
         let index = self.chunk_of(key)?;
-        let position = self.chunks[index]
-            .entries
-            .binary_search_by(|entry| entry.key().cmp(key))
-            .ok()?;
+        let place = self.chunks[index].block.search(key).ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
-        let entries = Arc::make_mut(&mut chunks[index].entries);
-        let removed = entries.remove(position);
-        if entries.is_empty() {
+        let block = to_be_changed(&mut chunks[index]);
+        let removed = block.remove(place);
+        if block.entries.is_empty() {
             chunks.remove(index);
         }
         self.recount(index);
@@ -165,9 +251,28 @@ impl<T: Keyed + Clone> OrderedList<T> {
             .map_or(0, |chunk| range.start - chunk.start);
         self.chunks[first..]
             .iter()
-            .flat_map(|chunk| chunk.entries.iter())
+            .flat_map(|chunk| chunk.block.entries.iter())
             .skip(offset)
             .take(range.len())
+    }
+
+    /// The same in parts, each of one chunk, none of them empty.
+    pub fn parts(&self, range: Range<usize>) -> impl Iterator<Item = Part<'_, T>> {
+        let range = range.start..range.end.min(self.len);
+        let first = self
+            .chunks
+            .partition_point(|chunk| chunk.start <= range.start);
+        self.chunks[first.saturating_sub(1)..]
+            .iter()
+            .map_while(move |chunk| {
+                let entries = chunk.block.entries.len();
+                let places = range.start.saturating_sub(chunk.start)
+                    ..range.end.saturating_sub(chunk.start).min(entries);
+                (!places.is_empty()).then_some(Part {
+                    block: &chunk.block,
+                    places,
+                })
+            })
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
@@ -176,29 +281,59 @@ impl<T: Keyed + Clone> OrderedList<T> {
 
     /// The chunk that holds a key if any does: the last one that begins at or before it.
     fn chunk_of(&self, key: &T::Key) -> Option<usize> {
+        let beginning = T::beginning(key);
         self.chunks
-            .partition_point(|chunk| {
-                chunk
-                    .entries
-                    .first()
-                    .is_some_and(|entry| entry.key() <= key)
+            .partition_point(|chunk| match chunk.beginning.cmp(&beginning) {
+                Ordering::Less => true,
+                Ordering::Equal => chunk.first().is_some_and(|entry| entry.key() <= key),
+                Ordering::Greater => false,
             })
             .checked_sub(1)
     }
 
-    /// Sets the starts right from a chunk on, and the length.
+    /// Sets right the beginning of a chunk that was changed, the starts from it on, and the length.
     fn recount(&mut self, from: usize) {
         let chunks = Arc::make_mut(&mut self.chunks);
+        if let Some(changed) = chunks.get_mut(from) {
+            changed.beginning = changed
+                .block
+                .beginnings
+                .first()
+                .copied()
+                .unwrap_or_default();
+        }
         let mut start = match from.checked_sub(1).and_then(|before| chunks.get(before)) {
-            Some(before) => before.start + before.entries.len(),
+            Some(before) => before.start + before.block.entries.len(),
             None => 0,
         };
         for chunk in chunks.iter_mut().skip(from) {
             chunk.start = start;
-            start += chunk.entries.len();
+            start += chunk.block.entries.len();
         }
         self.len = start;
     }
+}
+
+impl<T: Keyed> Chunk<T> {
+    fn new(start: usize, entries: Vec<T>) -> Self {
+        let block = Arc::new(Block::new(entries));
+        Self {
+            start,
+            beginning: block.beginnings.first().copied().unwrap_or_default(),
+            block,
+        }
+    }
+
+    fn first(&self) -> Option<&T> {
+        self.block.entries.first()
+    }
+}
+
+/// The block of a chunk, for a change. Whatever was rendered of it is of before.
+fn to_be_changed<T: Clone>(chunk: &mut Chunk<T>) -> &mut Block<T> {
+    let block = Arc::make_mut(&mut chunk.block);
+    block.slot = Slot::default();
+    block
 }
 
 #[cfg(test)]
@@ -216,6 +351,10 @@ mod tests {
         type Key = u32;
         fn key(&self) -> &u32 {
             &self.0
+        }
+        /// Coarse, so that different keys have the same one.
+        fn beginning(key: &u32) -> u128 {
+            u128::from(key / 50)
         }
     }
 

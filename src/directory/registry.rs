@@ -18,6 +18,9 @@ impl Keyed for Arc<Tenant> {
     fn key(&self) -> &TenantId {
         &self.id
     }
+    fn beginning(key: &TenantId) -> u128 {
+        u128::from_be_bytes(*key.as_bytes())
+    }
 }
 
 /// The tenants of the store at one revision. A clone shares everything.

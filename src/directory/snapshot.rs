@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::ordered::{Keyed, OrderedList};
+use super::ordered::{Keyed, OrderedList, beginning_of_text};
 use crate::domain::access::Rights;
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::ids::{ClientId, Revision, RoleId};
@@ -23,12 +23,18 @@ impl Keyed for Arc<ClientRecord> {
     fn key(&self) -> &ClientId {
         &self.client.id
     }
+    fn beginning(key: &ClientId) -> u128 {
+        beginning_of_text(key.as_str())
+    }
 }
 
 impl Keyed for Arc<Role> {
     type Key = RoleId;
     fn key(&self) -> &RoleId {
         &self.id
+    }
+    fn beginning(key: &RoleId) -> u128 {
+        u128::from_be_bytes(*key.as_bytes())
     }
 }
 
@@ -39,10 +45,23 @@ struct Group<K> {
     clients: ClientList,
 }
 
-impl<K: Ord + Clone> Keyed for Group<K> {
-    type Key = K;
-    fn key(&self) -> &K {
+impl Keyed for Group<Tag> {
+    type Key = Tag;
+    fn key(&self) -> &Tag {
         &self.key
+    }
+    fn beginning(key: &Tag) -> u128 {
+        beginning_of_text(key.as_str())
+    }
+}
+
+impl Keyed for Group<RoleId> {
+    type Key = RoleId;
+    fn key(&self) -> &RoleId {
+        &self.key
+    }
+    fn beginning(key: &RoleId) -> u128 {
+        u128::from_be_bytes(*key.as_bytes())
     }
 }
 
@@ -224,9 +243,12 @@ impl TenantSnapshot {
     }
 }
 
-fn groups<K: Ord + Clone>(
+fn groups<K>(
     members: std::collections::BTreeMap<K, Vec<Arc<ClientRecord>>>,
-) -> OrderedList<Group<K>> {
+) -> OrderedList<Group<K>>
+where
+    Group<K>: Keyed + Clone,
+{
     let groups = members
         .into_iter()
         .map(|(key, clients)| Group {
@@ -238,7 +260,10 @@ fn groups<K: Ord + Clone>(
 }
 
 /// Changes the group in its place: a copy of it would share every chunk, and each change copy one.
-fn join<K: Ord + Clone>(groups: &mut OrderedList<Group<K>>, key: &K, record: &Arc<ClientRecord>) {
+fn join<K: Clone>(groups: &mut OrderedList<Group<K>>, key: &K, record: &Arc<ClientRecord>)
+where
+    Group<K>: Keyed<Key = K> + Clone,
+{
     if let Some(group) = groups.get_mut(key) {
         group.clients.insert(record.clone());
         return;
@@ -249,7 +274,10 @@ fn join<K: Ord + Clone>(groups: &mut OrderedList<Group<K>>, key: &K, record: &Ar
     });
 }
 
-fn leave<K: Ord + Clone>(groups: &mut OrderedList<Group<K>>, key: &K, client: &ClientId) {
+fn leave<K>(groups: &mut OrderedList<Group<K>>, key: &K, client: &ClientId)
+where
+    Group<K>: Keyed<Key = K> + Clone,
+{
     let Some(group) = groups.get_mut(key) else {
         return;
     };

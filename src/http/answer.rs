@@ -33,7 +33,7 @@ pub struct Answer {
 enum Body {
     None,
     Whole(Bytes),
-    /// Made piece by piece while it is sent, so that its length is not known before.
+    /// Given piece by piece while it is sent.
     Pieces(BoxBody),
 }
 
@@ -60,7 +60,7 @@ impl Answer {
         }
     }
 
-    /// A JSON body that is made while it is sent.
+    /// A JSON body that is given piece by piece while it is sent.
     pub fn json_pieces(status: StatusCode, body: impl MessageBody + 'static) -> Self {
         let headers = vec![(CONTENT_TYPE, JSON.clone())];
         Self {
@@ -75,25 +75,27 @@ impl Answer {
     }
 
     /// A header of text that we made. Text that no header can hold is left out.
-    fn text_header(mut self, name: HeaderName, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
+    fn text_header(mut self, name: HeaderName, value: String) -> Self {
+        if value.is_ascii()
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value))
+        {
             self.header(name, value);
         }
         self
     }
 
     pub fn with_location(self, path: &str) -> Self {
-        self.text_header(LOCATION, path)
+        self.text_header(LOCATION, path.to_owned())
     }
 
     /// `tag` without its quotes.
     pub fn with_etag(self, tag: &str) -> Self {
-        self.text_header(ETAG, &format!("\"{tag}\""))
+        self.text_header(ETAG, ["\"", tag, "\""].concat())
     }
 
     pub fn with_next(self, next: Option<String>) -> Self {
         match next {
-            Some(path) => self.text_header(LINK, &format!("<{path}>; rel=\"next\"")),
+            Some(path) => self.text_header(LINK, ["<", &path, ">; rel=\"next\""].concat()),
             None => self,
         }
     }

@@ -30,7 +30,7 @@ pub struct Call<'a> {
     pub caller: Caller,
     /// The tenant of the path, as it is now.
     pub tenant: Option<Arc<TenantSnapshot>>,
-    pub params: &'a Params,
+    pub params: &'a Params<'a>,
     pub method: &'a Method,
     pub query: Query<'a>,
     pub headers: &'a HeaderMap,
@@ -140,7 +140,10 @@ impl Call<'_> {
     /// The path of the next page, if there is one.
     pub fn next(&self, page: Page, total: usize, path: impl FnOnce() -> String) -> Option<String> {
         let next = page.next(total)?;
-        Some(format!("{}?{}", path(), self.query.with_page(next)))
+        let mut next_path = path();
+        next_path.push('?');
+        self.query.write_with_page(next, &mut next_path);
+        Some(next_path)
     }
 }
 

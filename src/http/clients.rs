@@ -2,16 +2,14 @@
 //! what a generation can name. No generation holds logic of its own.
 
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 
 use super::answer::Answer;
 use super::call::Call;
+use super::client_list::{self, Frame};
 use super::members::Members;
 use super::multi_status::{AFTER_DATA, Child, Form, MultiStatus};
 use super::views::{Text, time};
@@ -32,6 +30,9 @@ pub struct View {
     pub ids: &'static [&'static str],
     pub has_lifetime: bool,
     pub has_tags: bool,
+    /// Whether lists in this form are kept ready. Of all generations one is, the newest: a chunk of
+    /// a list has one ready form.
+    pub is_kept: bool,
     /// How it writes the child error of a client that cannot be shown.
     pub child_errors: Form,
     /// Writes one client as JSON.
@@ -178,11 +179,8 @@ pub fn show(
     range: Range<usize>,
     view: &'static View,
 ) -> Answer {
-    let frame = Frame {
-        before: Vec::new(),
-        after: b"",
-    };
-    write_framed(call, StatusCode::OK, frame, selection, range, view)
+    let frame = Frame::array();
+    client_list::answer(call, StatusCode::OK, frame, selection, range, view)
 }
 
 /// The same as the `Data` of an answer of which a part cannot be shown.
@@ -193,109 +191,9 @@ pub fn show_part(
     range: Range<usize>,
     view: &'static View,
 ) -> Answer {
-    let frame = Frame {
-        before: partial.before_data(),
-        after: AFTER_DATA,
-    };
-    write_framed(
-        call,
-        StatusCode::MULTI_STATUS,
-        frame,
-        selection,
-        range,
-        view,
-    )
-}
-
-/// The most clients that are written before the first byte is sent. A longer list is written
-/// while it is sent, a piece at a time, so that its memory does not grow with its length.
-const AT_ONCE: usize = 1_024;
-
-/// What stands around an array of clients.
-struct Frame {
-    before: Vec<u8>,
-    after: &'static [u8],
-}
-
-fn write_framed(
-    call: &Call<'_>,
-    status: StatusCode,
-    frame: Frame,
-    selection: &Selection,
-    range: Range<usize>,
-    view: &'static View,
-) -> Answer {
-    if call.is_head() {
-        return Answer::json_bytes(status, Bytes::new());
-    }
-    let mut pieces = Pieces {
-        selection: selection.clone(),
-        range,
-        view,
-        frame,
-        begun: false,
-    };
-    match pieces.range.len() > AT_ONCE {
-        true => Answer::json_pieces(status, pieces),
-        false => Answer::json_bytes(status, pieces.write(AT_ONCE)),
-    }
-}
-
-fn write_some(records: &[Arc<ClientRecord>], view: &View, body: &mut Vec<u8>) {
-    for (position, record) in records.iter().enumerate() {
-        if position > 0 {
-            body.push(b',');
-        }
-        (view.write)(&record.client, body);
-    }
-}
-
-/// A JSON array of clients that is written while it is sent, from one snapshot.
-struct Pieces {
-    selection: Selection,
-    /// What is not written yet.
-    range: Range<usize>,
-    view: &'static View,
-    frame: Frame,
-    begun: bool,
-}
-
-impl Pieces {
-    /// The next part of the body, with at most `most` clients.
-    fn write(&mut self, most: usize) -> Bytes {
-        let end = self.range.end.min(self.range.start + most);
-        let records = self.selection.slice(self.range.start..end);
-        let mut piece = std::mem::take(&mut self.frame.before);
-        piece.reserve(records.len() * 400 + 2);
-        piece.push(if self.begun { b',' } else { b'[' });
-        write_some(&records, self.view, &mut piece);
-        self.begun = true;
-        self.range.start = end;
-        if self.range.is_empty() {
-            piece.push(b']');
-            piece.extend_from_slice(self.frame.after);
-        }
-        piece.into()
-    }
-}
-
-impl MessageBody for Pieces {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        const PIECE: usize = 256;
-        if self.begun && self.range.is_empty() {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(Some(Ok(self.write(PIECE))))
-    }
+    let frame = Frame::array_within(partial.before_data(), AFTER_DATA);
+    let status = StatusCode::MULTI_STATUS;
+    client_list::answer(call, status, frame, selection, range, view)
 }
 
 /// One client.

@@ -10,6 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwapOption;
+use uuid::Uuid;
 
 use super::answer::Answer;
 use super::call::Call;
@@ -51,19 +52,21 @@ pub struct Worker {
 /// Answers a request.
 pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrived = monotonic_now();
-    let operation_id = worker.site.random.uuid().to_string();
+    let uuid = worker.site.random.uuid();
+    let mut text = Uuid::encode_buffer();
+    let operation_id: &str = uuid.as_hyphenated().encode_lower(&mut text);
     let mut body = Body::new(payload, request.headers());
     let deadline = Deadline::read(request.headers(), arrived);
     let incoming = Incoming {
         worker,
         request: &request,
-        operation_id: &operation_id,
+        operation_id,
         deadline: &deadline,
     };
     let answer = incoming.answer(&mut body).await;
     body.drain(deadline.at).await;
-    log_outcome(&request, &answer, &operation_id, arrived);
-    answer.into_response(request.method(), &operation_id)
+    log_outcome(&request, &answer, operation_id, arrived);
+    answer.into_response(request.method(), operation_id)
 }
 
 /// One line a request, without its query and without what looks like a secret in its path: they may
@@ -143,7 +146,7 @@ impl Incoming<'_> {
         self,
         route: Route,
         operation: Operation,
-        params: &Params,
+        params: &Params<'_>,
         body: &mut Body,
     ) -> Result<Answer, Refusal> {
         let open = self.worker.site.open.load();

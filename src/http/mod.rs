@@ -6,6 +6,7 @@
 
 mod answer;
 mod call;
+mod client_list;
 mod clients;
 pub mod discovery;
 pub mod dispatch;
@@ -43,6 +44,10 @@ pub const KEEP_ALIVE: KeepAlive = KeepAlive::Timeout(Duration::from_secs(75));
 /// How long requests in flight may take to finish when the service stops, in seconds.
 const SHUTDOWN_SECONDS: u64 = 30;
 
+/// How many bytes of an answer are gathered before they are written to the connection: a page of a
+/// hundred clients goes out with one write.
+pub const WRITE_BUFFER: usize = 64 * 1024;
+
 /// Serves a site on a listener until it is stopped. `workers` is the number of threads that
 /// answer; `None` is one a processor.
 pub fn serve(
@@ -61,6 +66,7 @@ pub fn serve(
         }))
     })
     .keep_alive(KEEP_ALIVE)
+    .h1_write_buffer_size(WRITE_BUFFER)
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals();
     let server = match workers {

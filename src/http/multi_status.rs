@@ -39,7 +39,7 @@ pub struct MultiStatus<'a> {
 }
 
 /// What follows the array of `Data`.
-pub const AFTER_DATA: &[u8] = b"}";
+pub const AFTER_DATA: &str = "}";
 
 impl<'a> MultiStatus<'a> {
     pub fn new(
@@ -85,7 +85,7 @@ impl<'a> MultiStatus<'a> {
     pub fn answer(&self, data: &[impl Serialize]) -> Answer {
         let mut body = self.before_data();
         append(&mut body, &data);
-        body.extend_from_slice(AFTER_DATA);
+        body.extend_from_slice(AFTER_DATA.as_bytes());
         Answer::json_bytes(StatusCode::MULTI_STATUS, body.into())
     }
 

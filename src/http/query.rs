@@ -1,5 +1,8 @@
 //! The query of a request: names without regard to case, values strictly decoded.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use super::urlencoded::{decode_value, raw_pairs};
 use crate::domain::error::{Refusal, Shown};
 use crate::domain::page::Page;
@@ -11,7 +14,7 @@ const MOST_IDS: usize = 1_000;
 /// The parameters of a query, decoded.
 pub struct Query<'a> {
     raw: &'a str,
-    pairs: Vec<(String, String)>,
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl<'a> Query<'a> {
@@ -29,10 +32,13 @@ impl<'a> Query<'a> {
                     "Encode the values of the query as RFC 3986 says, in UTF-8.",
                 )
             })?;
-            Ok((name.to_ascii_lowercase(), value.into_owned()))
+            Ok((name, value))
         });
         let pairs: Vec<_> = decoded.collect::<Result<_, Refusal>>()?;
-        if pairs.iter().any(|(name, _)| name == "access_token") {
+        if pairs
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("access_token"))
+        {
             return Err(Refusal::invalid(
                 "There is an access_token in the query beside the Authorization header.",
                 "Send the token in the Authorization header alone.",
@@ -44,8 +50,8 @@ impl<'a> Query<'a> {
     fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.pairs
             .iter()
-            .filter(move |(own, _)| own == name)
-            .map(|(_, value)| value.as_str())
+            .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
     }
 
     /// A parameter that may be given once.
@@ -115,19 +121,20 @@ impl<'a> Query<'a> {
         Ok((!ids.is_empty()).then_some(ids))
     }
 
-    /// The query of another page: everything as it was, with other numbers.
-    pub fn with_page(&self, page: Page) -> String {
+    /// Appends the query of another page: everything as it was, with other numbers.
+    pub fn write_with_page(&self, page: Page, query: &mut String) {
         let paging = |name: &str| {
             decode_value(name).is_some_and(|name| {
                 name.eq_ignore_ascii_case("skip") || name.eq_ignore_ascii_case("count")
             })
         };
-        let mut query = String::new();
         for (name, value) in raw_pairs(self.raw).filter(|(name, _)| !paging(name)) {
-            query.push_str(&format!("{name}={value}&"));
+            for text in [name, "=", value, "&"] {
+                query.push_str(text);
+            }
         }
-        query.push_str(&format!("skip={}&count={}", page.skip, page.count));
-        query
+        // Text takes whatever is written to it.
+        let _ = write!(query, "skip={}&count={}", page.skip, page.count);
     }
 }
 
@@ -158,7 +165,8 @@ mod tests {
     #[test]
     fn the_next_page_keeps_every_filter() {
         let query = Query::parse("tag=a%26b&skip=5&Tag=c&COUNT=2").unwrap();
-        let next = query.with_page(Page { skip: 7, count: 2 });
+        let mut next = String::new();
+        query.write_with_page(Page { skip: 7, count: 2 }, &mut next);
         assert_eq!(next, "tag=a%26b&Tag=c&skip=7&count=2");
     }
 

@@ -1,7 +1,8 @@
 //! Reading a request: its deadline, its bearer token, its body.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix_web::error::PayloadError;
@@ -66,11 +67,16 @@ impl Deadline {
         }
     }
 
-    /// Waits for something that is not done in a moment, until then.
+    /// Waits for something until then. What is done at once costs no timer.
     pub async fn wait_for<T>(
         &self,
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
+        let mut work = pin!(work);
+        let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        if let Poll::Ready(done) = at_once {
+            return done;
+        }
         tokio::time::timeout_at(self.at.into(), work)
             .await
             .map_err(|_| timed_out())?
@@ -86,9 +92,11 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     if values.next().is_some() {
         return Err(invalid_token("it is given more than once"));
     }
+    // Faster than `to_str`, which looks at each character of a token alone.
+    let value = Some(value.as_bytes()).filter(|bytes| bytes.is_ascii());
     let value = value
-        .to_str()
-        .map_err(|_| invalid_token("it is not text"))?;
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .ok_or_else(|| invalid_token("it is not text"))?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(no_token());
@@ -180,7 +188,7 @@ impl Body {
 
     /// Reads what is left of a small body, so that the connection can serve the next request.
     pub async fn drain(mut self, deadline: Instant) {
-        if self.announced.is_some_and(|bytes| bytes > DRAINED as u64) {
+        if self.ended || self.announced.is_some_and(|bytes| bytes > DRAINED as u64) {
             return;
         }
         let rest = async {

@@ -112,24 +112,23 @@ const TABLE: &[(Route, &[Segment], &[Segment])] = &[
 
 /// The identifiers of a path, decoded and not yet read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Params {
-    pub tenant: Option<String>,
-    pub item: Option<String>,
-    pub secret: Option<String>,
+pub struct Params<'a> {
+    pub tenant: Option<Cow<'a, str>>,
+    pub item: Option<Cow<'a, str>>,
+    pub secret: Option<Cow<'a, str>>,
 }
 
 /// Which route a path is; `None` for a path that the service does not have.
-pub fn find(path: &str) -> Option<(Route, Params)> {
+pub fn find(path: &str) -> Option<(Route, Params<'_>)> {
     const DEEPEST: usize = 8;
-    let mut segments: Vec<Cow<'_, str>> = Vec::with_capacity(DEEPEST);
+    let mut segments = [const { Cow::Borrowed("") }; DEEPEST];
+    let mut depth = 0;
     for raw in path.split('/').filter(|segment| !segment.is_empty()) {
-        if segments.len() == DEEPEST {
-            return None;
-        }
-        segments.push(decode_segment(raw)?);
+        *segments.get_mut(depth)? = decode_segment(raw)?;
+        depth += 1;
     }
     let (route, head, tail) = TABLE.iter().find(|(_, head, tail)| {
-        head.len() + tail.len() == segments.len()
+        head.len() + tail.len() == depth
             && head
                 .iter()
                 .chain(*tail)
@@ -143,9 +142,9 @@ pub fn find(path: &str) -> Option<(Route, Params)> {
     for (segment, given) in head.iter().chain(*tail).zip(segments) {
         match segment {
             F(_) => {}
-            Tenant => params.tenant = Some(given.into_owned()),
-            Item => params.item = Some(given.into_owned()),
-            Secret => params.secret = Some(given.into_owned()),
+            Tenant => params.tenant = Some(given),
+            Item => params.item = Some(given),
+            Secret => params.secret = Some(given),
         }
     }
     Some((*route, params))

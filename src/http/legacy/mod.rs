@@ -18,6 +18,7 @@ static VIEW: View = View {
     ids: &["ClientId"],
     has_lifetime: false,
     has_tags: false,
+    is_kept: false,
     child_errors: Form::Legacy,
     write,
     path,

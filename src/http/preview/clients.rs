@@ -17,6 +17,7 @@ static VIEW: View = View {
     ids: &["Id", "ClientId"],
     has_lifetime: false,
     has_tags: true,
+    is_kept: false,
     child_errors: Form::Preview,
     write,
     path,

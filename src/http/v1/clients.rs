@@ -20,6 +20,7 @@ pub static VIEW: View = View {
     ids: &["Id"],
     has_lifetime: true,
     has_tags: true,
+    is_kept: true,
     child_errors: Form::V1,
     write,
     path,

@@ -1,0 +1,229 @@
+//! The body of a list of clients: slices of what is kept ready, sent without copying them, and
+//! otherwise written.
+//!
+//! A page is there before its first byte is sent. A longer list is given while it is sent, a chunk
+//! at a time from one snapshot, so that its memory does not grow with its length.
+
+use std::convert::Infallible;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::clients::View;
+use crate::directory::rendered::Renderings;
+use crate::domain::client::ClientRecord;
+use crate::service::clients::Selection;
+
+/// The most clients of an answer that is there before its first byte is sent.
+const AT_ONCE: usize = 1_024;
+
+/// The most clients that are written only to know how long an answer is. They keep the requests
+/// behind them waiting for some milliseconds, once: what a chunk comes to is remembered as long as
+/// the chunk lives.
+const MEASURED_AT_ONCE: usize = 65_536;
+
+/// What stands around clients that are separated by commas.
+pub struct Frame {
+    before: Bytes,
+    after: Bytes,
+}
+
+impl Frame {
+    /// An array and nothing else.
+    pub fn array() -> Self {
+        Self {
+            before: Bytes::from_static(b"["),
+            after: Bytes::from_static(b"]"),
+        }
+    }
+
+    /// An array with something around it.
+    pub fn array_within(mut before: Vec<u8>, after: &str) -> Self {
+        before.push(b'[');
+        Self {
+            before: before.into(),
+            after: format!("]{after}").into(),
+        }
+    }
+}
+
+/// The clients of a selection at some positions.
+pub fn answer(
+    call: &Call<'_>,
+    status: StatusCode,
+    frame: Frame,
+    selection: &Selection,
+    range: Range<usize>,
+    view: &'static View,
+) -> Answer {
+    if call.is_head() {
+        return Answer::json_bytes(status, Bytes::new());
+    }
+    let renderings = call.service.directory.renderings();
+    let length = range.len();
+    let clients = Clients {
+        renderings: renderings.clone(),
+        selection: selection.clone(),
+        range,
+        view,
+    };
+    match length > AT_ONCE {
+        true => Answer::json_pieces(status, WhileSent::new(frame, clients)),
+        false => Answer::json_pieces(status, Ready::new(frame, clients)),
+    }
+}
+
+/// Clients that are yet to be given, in a form of bytes.
+struct Clients {
+    renderings: Arc<Renderings>,
+    selection: Selection,
+    range: Range<usize>,
+    view: &'static View,
+}
+
+impl Clients {
+    /// The next of them, at most those of one chunk, separated by commas; `None` at their end.
+    fn next(&mut self) -> Option<Bytes> {
+        if self.range.is_empty() {
+            return None;
+        }
+        let (count, mut bytes) = match &self.selection {
+            Selection::Kept(list) if self.view.is_kept => {
+                let part = list.parts(self.range.clone()).next()?;
+                let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
+                (part.len(), part.rendered(&self.renderings, write))
+            }
+            _ => self.written(),
+        };
+        self.range.start += count;
+        if self.range.is_empty() {
+            // No comma behind the last one.
+            bytes.truncate(bytes.len() - 1);
+        }
+        Some(bytes)
+    }
+
+    /// The next of them where none are kept.
+    fn written(&self) -> (usize, Bytes) {
+        const MOST: usize = 256;
+        let end = self.range.end.min(self.range.start + MOST);
+        let records = self.selection.slice(self.range.start..end);
+        let mut bytes = Vec::with_capacity(records.len() * 400);
+        for record in &records {
+            write(self.view, record, &mut bytes);
+        }
+        (records.len(), bytes.into())
+    }
+
+    /// How many bytes all of them are, commas between them included; `None` where finding it out
+    /// would take long.
+    fn length(&self) -> Option<usize> {
+        let Selection::Kept(list) = &self.selection else {
+            return None;
+        };
+        if !self.view.is_kept {
+            return None;
+        }
+        let parts = || list.parts(self.range.clone());
+        let unknown = parts().filter(|part| !part.is_measured());
+        if unknown.map(|part| part.len()).sum::<usize>() > MEASURED_AT_ONCE {
+            return None;
+        }
+        let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
+        let lengths = parts().map(|part| part.rendered_length(&self.renderings, write));
+        Some(lengths.sum::<usize>() - 1)
+    }
+}
+
+/// One client, with the comma that separates it from the next.
+fn write(view: &View, record: &Arc<ClientRecord>, bytes: &mut Vec<u8>) {
+    (view.write)(&record.client, bytes);
+    bytes.push(b',');
+}
+
+/// A body that is there.
+struct Ready {
+    pieces: std::vec::IntoIter<Bytes>,
+    length: usize,
+}
+
+impl Ready {
+    fn new(frame: Frame, mut clients: Clients) -> Self {
+        // The frame, and a chunk that the page begins in, one that it ends in, one between them.
+        let mut pieces = Vec::with_capacity(5);
+        pieces.push(frame.before);
+        while let Some(piece) = clients.next() {
+            pieces.push(piece);
+        }
+        pieces.push(frame.after);
+        Self {
+            length: pieces.iter().map(Bytes::len).sum(),
+            pieces: pieces.into_iter(),
+        }
+    }
+}
+
+impl MessageBody for Ready {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.length as u64)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(self.pieces.next().map(Ok))
+    }
+}
+
+/// A body that is given a chunk at a time.
+struct WhileSent {
+    before: Option<Bytes>,
+    clients: Clients,
+    after: Option<Bytes>,
+    size: BodySize,
+}
+
+impl WhileSent {
+    fn new(frame: Frame, clients: Clients) -> Self {
+        let around = frame.before.len() + frame.after.len();
+        let size = match clients.length() {
+            Some(length) => BodySize::Sized((around + length) as u64),
+            None => BodySize::Stream,
+        };
+        Self {
+            before: Some(frame.before),
+            clients,
+            after: Some(frame.after),
+            size,
+        }
+    }
+}
+
+impl MessageBody for WhileSent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let before = self.before.take();
+        let piece = before
+            .or_else(|| self.clients.next())
+            .or_else(|| self.after.take());
+        Poll::Ready(piece.map(Ok))
+    }
+}
