@@ -241,7 +241,13 @@ fn visit_all(asking: &Asking) -> Result<(), Failure> {
     let visited = Arc::new(AtomicU64::new(0));
     let work = asking.whole_list_of_next(visited.clone());
     while visited.load(Ordering::Relaxed) < asking.population.tenants {
-        load::drive(&work, Pace::Closed, Duration::from_millis(100), 1, 0)?;
+        load::drive(
+            &work,
+            Pace::Closed { awake: false },
+            Duration::from_millis(100),
+            1,
+            0,
+        )?;
     }
     Ok(())
 }
