@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use credenza::directory::Directory;
+use credenza::domain::client::{Client, ClientRecord, RoleIds, Tags, TokenLifetime};
 use credenza::domain::ids::{ClientId, Epoch, Revision, TenantId};
+use credenza::domain::secret::{Salt, SecretSet};
 use credenza::domain::tenant::{Tenant, TenantState};
 use credenza::domain::text::Name;
 use credenza::domain::times::Timestamp;
@@ -84,6 +86,48 @@ impl Store for Watched {
 
 fn tenant_id(number: u64) -> TenantId {
     TenantId::from_uuid(Uuid::from_u128(u128::from(number)))
+}
+
+/// A client as the store gives it.
+fn client(number: usize) -> Arc<ClientRecord> {
+    Arc::new(ClientRecord {
+        client: Client {
+            id: ClientId::parse(&format!("client-{number:06}")).unwrap(),
+            name: Name::parse("Name", "A client").unwrap(),
+            enabled: true,
+            token_lifetime: TokenLifetime::DEFAULT,
+            tags: Tags::none(),
+            role_ids: RoleIds::new([]).unwrap(),
+            created: Revision(1),
+            changed: Revision(1),
+        },
+        secrets: SecretSet {
+            salt: Salt([0; 16]),
+            last_id: 0,
+            secrets: Vec::new(),
+            damaged: Vec::new(),
+        },
+    })
+}
+
+/// Creates clients in a tenant of a store, all at a revision.
+async fn create(store: &Watched, tenant: u64, clients: usize, revision: u64) {
+    let changes = (0..clients).map(|number| Change::PutClient {
+        tenant: tenant_id(tenant),
+        old: None,
+        new: client(number),
+    });
+    let batch = Batch {
+        operation: Uuid::from_u128(u128::from(revision)),
+        revision: Revision(revision),
+        tenants: vec![TenantRevisions {
+            tenant: tenant_id(tenant),
+            decided_on: Revision(tenant),
+            after: Revision(revision),
+        }],
+        changes: changes.collect(),
+    };
+    store.inner.commit(batch).await.unwrap();
 }
 
 /// A store with so many empty tenants, in which as many loads may go on at once.
@@ -195,6 +239,41 @@ fn the_least_recently_used_goes_when_the_budget_is_full() {
         // What was let go comes back.
         directory.tenant(tenant_id(2)).await.unwrap().unwrap();
         assert_eq!(loads(), 5);
+    });
+}
+
+#[test]
+fn snapshots_and_what_is_rendered_of_them_share_the_budget() {
+    const TENANTS: u64 = 6;
+    const CLIENTS: usize = 1_000;
+    const LINE: usize = 300;
+    run(async {
+        let store = store(TENANTS, 1).await;
+        for tenant in 1..=TENANTS {
+            create(&store, tenant, CLIENTS, TENANTS + tenant).await;
+        }
+        // All snapshots fit, and the renderings of two tenants.
+        let budget = 6 * CLIENTS * 340 + 2 * CLIENTS * (LINE + 10);
+        let directory = Directory::open(store.clone(), budget).await.unwrap();
+        let mut most = 0;
+        for tenant in (1..=TENANTS).chain(1..=TENANTS) {
+            let snapshot = directory.tenant(tenant_id(tenant)).await.unwrap().unwrap();
+            for part in snapshot.clients().parts(0..CLIENTS) {
+                let line = |_: &_, bytes: &mut Vec<u8>| bytes.extend([b'x'; LINE]);
+                let bytes = part.rendered(directory.renderings(), line);
+                assert_eq!(bytes.len(), part.len() * LINE);
+                drop(bytes);
+                let weights = (1..=TENANTS).filter_map(|other| {
+                    let resident = directory.resident(tenant_id(other))?;
+                    Some(resident.weight())
+                });
+                let together = weights.sum::<usize>() + directory.renderings().occupied();
+                assert!(together <= budget, "{together} of {budget}");
+                most = most.max(together);
+            }
+        }
+        assert_eq!(store.loads.load(Ordering::Relaxed), TENANTS as usize);
+        assert!(most > budget * 9 / 10, "{most} of {budget}");
     });
 }
 

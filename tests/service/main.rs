@@ -29,6 +29,7 @@ mod operators;
 mod permissions;
 mod preview;
 mod protocol;
+mod ready_lists;
 mod recover;
 mod removed_files;
 mod resource_bytes;
