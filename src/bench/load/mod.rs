@@ -10,6 +10,7 @@ mod connection;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -126,6 +127,17 @@ pub fn drive(
         .ok_or_else(|| Failure::new("a load needs a connection"))?;
     driven.for_each(|other| sum.add(&other));
     Ok(sum)
+}
+
+/// Drives a load that counts what it has asked for, until that are so many.
+pub fn visit(all: u64, work: impl FnOnce(Arc<AtomicU64>) -> Work) -> Result<(), Failure> {
+    const TURN: Duration = Duration::from_millis(100);
+    let visited = Arc::new(AtomicU64::new(0));
+    let work = work(visited.clone());
+    while visited.load(Ordering::Relaxed) < all {
+        drive(&work, Pace::Closed { awake: false }, TURN, 1, 0)?;
+    }
+    Ok(())
 }
 
 /// Sends one request and gives the headers of its answer, and how many bytes its body has.
