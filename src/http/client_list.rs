@@ -17,7 +17,7 @@ use actix_web::web::Bytes;
 use super::answer::Answer;
 use super::call::Call;
 use super::clients::View;
-use crate::directory::rendered::Renderings;
+use crate::directory::spare::Spare;
 use crate::domain::client::ClientRecord;
 use crate::service::clients::Selection;
 
@@ -66,10 +66,9 @@ pub fn answer(
     if call.is_head() {
         return Answer::json_bytes(status, Bytes::new());
     }
-    let renderings = call.service.directory.renderings();
     let length = range.len();
     let clients = Clients {
-        renderings: renderings.clone(),
+        spare: call.service.directory.spare().clone(),
         selection: selection.clone(),
         range,
         view,
@@ -82,7 +81,7 @@ pub fn answer(
 
 /// Clients that are yet to be given, in a form of bytes.
 struct Clients {
-    renderings: Arc<Renderings>,
+    spare: Arc<Spare>,
     selection: Selection,
     range: Range<usize>,
     view: &'static View,
@@ -98,7 +97,7 @@ impl Clients {
             Selection::Kept(list) if self.view.is_kept => {
                 let part = list.parts(self.range.clone()).next()?;
                 let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
-                (part.len(), part.rendered(&self.renderings, write))
+                (part.len(), part.rendered(&self.spare, write))
             }
             _ => self.written(),
         };
@@ -137,7 +136,7 @@ impl Clients {
             return None;
         }
         let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
-        let lengths = parts().map(|part| part.rendered_length(&self.renderings, write));
+        let lengths = parts().map(|part| part.rendered_length(&self.spare, write));
         Some(lengths.sum::<usize>() - 1)
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::page::Page;
 use crate::domain::times::Timestamp;
 use crate::json::Json;
-use crate::service::clients::{Selection, with_tags};
+use crate::service::clients::Selection;
 use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
 use crate::service::decide::damaged_client;
 use crate::tokens::secret::PlainSecret;
@@ -124,7 +124,8 @@ pub fn list(call: &Call<'_>, view: &'static View) -> Result<Answer, Refusal> {
     };
     let page = call.query.page()?;
     let tenant = call.tenant()?;
-    page_of(call, view, page, with_tags(tenant, &tags), || {
+    let selected = tenant.with_tags(&tags, call.service.directory.spare());
+    page_of(call, view, page, Selection::Kept(selected), || {
         (view.path)(tenant.tenant().id)
     })
 }
