@@ -207,6 +207,13 @@ impl<T: Keyed + Clone> OrderedList<T> {
         chunk.block.entries.get(place)
     }
 
+    /// The ready form of one entry, where its chunk has one.
+    pub fn ready(&self, key: &T::Key) -> Option<Bytes> {
+        let chunk = self.chunks.get(self.chunk_of(key)?)?;
+        let place = chunk.block.search(key).ok()?;
+        chunk.block.form.ready(place..place + 1)
+    }
+
     /// Puts an entry in its place; gives back the one that had its key.
     pub fn insert(&mut self, entry: T) -> Option<T> {
         let Some(index) = self

@@ -52,6 +52,14 @@ impl Form {
         &self.slot
     }
 
+    /// The bytes of some entries, where the chunk is rendered.
+    pub fn ready(&self, places: Range<usize>) -> Option<Bytes> {
+        let rendering = self.slot.get();
+        rendering
+            .as_deref()
+            .map(|rendering| rendering.slice(places))
+    }
+
     /// How many bytes the whole chunk comes to, if that is known.
     pub fn length(&self) -> Option<usize> {
         Some(self.length.load(Ordering::Relaxed)).filter(|length| *length > 0)
@@ -67,8 +75,8 @@ pub fn rendered<T, H: Holder<Kept = Rendering> + 'static>(
     places: Range<usize>,
     write: impl Fn(&T, &mut Vec<u8>),
 ) -> Bytes {
-    if let Some(rendering) = form.slot.get().as_deref() {
-        return rendering.slice(places);
+    if let Some(ready) = form.ready(places.clone()) {
+        return ready;
     }
     if spare.room() < form.length().unwrap_or(1) {
         return written(&entries[places], write).0.into();

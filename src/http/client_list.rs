@@ -19,6 +19,7 @@ use super::call::Call;
 use super::clients::View;
 use crate::directory::spare::Spare;
 use crate::domain::client::ClientRecord;
+use crate::domain::ids::ClientId;
 use crate::service::clients::Selection;
 
 /// The most clients of an answer that is there before its first byte is sent.
@@ -79,6 +80,16 @@ pub fn answer(
     }
 }
 
+/// One client of the tenant of the path, where its chunk is kept.
+pub fn ready(call: &Call<'_>, id: &ClientId) -> Option<Bytes> {
+    let mut bytes = call.tenant.as_ref()?.clients().ready(id)?;
+    bytes.truncate(bytes.len() - COMMA);
+    Some(bytes)
+}
+
+/// The length of what follows each client.
+const COMMA: usize = 1;
+
 /// Clients that are yet to be given, in a form of bytes.
 struct Clients {
     spare: Arc<Spare>,
@@ -104,7 +115,7 @@ impl Clients {
         self.range.start += count;
         if self.range.is_empty() {
             // No comma behind the last one.
-            bytes.truncate(bytes.len() - 1);
+            bytes.truncate(bytes.len() - COMMA);
         }
         Some(bytes)
     }
@@ -137,7 +148,7 @@ impl Clients {
         }
         let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
         let lengths = parts().map(|part| part.rendered_length(&self.spare, write));
-        Some(lengths.sum::<usize>() - 1)
+        Some(lengths.sum::<usize>() - COMMA)
     }
 }
 

@@ -46,6 +46,7 @@ impl View {
         format!("{}/{id}", (self.path)(tenant))
     }
 
+    /// One client as JSON.
     fn json(&self, client: &Client) -> Bytes {
         let mut body = Vec::with_capacity(512);
         (self.write)(client, &mut body);
@@ -202,7 +203,12 @@ pub fn get(call: &Call<'_>, view: &View) -> Result<Answer, Refusal> {
     let record = call.client()?;
     let tag = call.etag(record.client.changed);
     Ok(call.not_modified(&tag).unwrap_or_else(|| {
-        Answer::json_bytes(StatusCode::OK, view.json(&record.client)).with_etag(&tag)
+        let ready = match view.is_kept {
+            true => client_list::ready(call, &record.client.id),
+            false => None,
+        };
+        let body = ready.unwrap_or_else(|| view.json(&record.client));
+        Answer::json_bytes(StatusCode::OK, body).with_etag(&tag)
     }))
 }
 
