@@ -260,14 +260,14 @@ fn snapshots_and_what_is_rendered_of_them_share_the_budget() {
             let snapshot = directory.tenant(tenant_id(tenant)).await.unwrap().unwrap();
             for part in snapshot.clients().parts(0..CLIENTS) {
                 let line = |_: &_, bytes: &mut Vec<u8>| bytes.extend([b'x'; LINE]);
-                let bytes = part.rendered(directory.renderings(), line);
+                let bytes = part.rendered(directory.spare(), line);
                 assert_eq!(bytes.len(), part.len() * LINE);
                 drop(bytes);
                 let weights = (1..=TENANTS).filter_map(|other| {
                     let resident = directory.resident(tenant_id(other))?;
                     Some(resident.weight())
                 });
-                let together = weights.sum::<usize>() + directory.renderings().occupied();
+                let together = weights.sum::<usize>() + directory.spare().occupied();
                 assert!(together <= budget, "{together} of {budget}");
                 most = most.max(together);
             }

@@ -6,10 +6,12 @@
 
 mod budget;
 pub mod client_index;
+mod common;
 pub mod ordered;
 pub mod registry;
-pub mod rendered;
+mod rendered;
 pub mod snapshot;
+pub mod spare;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,8 +28,8 @@ use crate::domain::tenant::{Tenant, TenantState};
 use crate::store::{Store, StoreError, TenantRows};
 use client_index::ClientIndex;
 use registry::Registry;
-use rendered::Renderings;
 use snapshot::TenantSnapshot;
+use spare::Spare;
 
 /// One tenant in memory: its current snapshot, and when it was last asked for.
 struct Resident {
@@ -55,7 +57,7 @@ pub struct Directory {
     budget_bytes: usize,
     /// What the residents weigh together; moves only with the gate closed.
     weight: AtomicUsize,
-    renderings: Arc<Renderings>,
+    spare: Arc<Spare>,
 }
 
 /// Held while a batch is made durable and published.
@@ -66,12 +68,12 @@ pub struct CommitGate<'a>(
 impl Directory {
     /// Reads the registry of tenants; the tenants themselves come when they are asked for.
     ///
-    /// `budget_bytes` bounds what the snapshots weigh together, with what is rendered of them; the
-    /// tenant in use stays, however large.
+    /// `budget_bytes` bounds what the snapshots weigh together, with what is kept ready of them;
+    /// the tenant in use stays, however large.
     pub async fn open(store: Arc<dyn Store>, budget_bytes: usize) -> Result<Self, StoreError> {
         let registry = Registry::load(&*store).await?;
-        let renderings = Arc::new(Renderings::default());
-        renderings.set_room(budget_bytes);
+        let spare = Arc::new(Spare::default());
+        spare.set_room(budget_bytes);
         Ok(Self {
             store,
             registry: ArcSwap::from_pointee(registry),
@@ -83,14 +85,13 @@ impl Directory {
             gate: tokio::sync::Mutex::new(()),
             budget_bytes,
             weight: AtomicUsize::new(0),
-            renderings,
+            spare,
         })
     }
 
-    /// Ready forms of lists. Snapshots and they stay within the budget together; they have what
-    /// the snapshots leave.
-    pub fn renderings(&self) -> &Arc<Renderings> {
-        &self.renderings
+    /// What the snapshots leave of the budget, for what is made of them.
+    pub fn spare(&self) -> &Arc<Spare> {
+        &self.spare
     }
 
     /// The tenants that exist, and who holds cluster roles.
@@ -314,10 +315,10 @@ impl Directory {
         self.residents.store(Arc::new(residents));
     }
 
-    /// Notes what the residents weigh together: renderings have the rest.
+    /// Notes what the residents weigh together.
     fn weigh(&self, weight: usize) {
         self.weight.store(weight, Ordering::Relaxed);
-        self.renderings
+        self.spare
             .set_room(self.budget_bytes.saturating_sub(weight));
     }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::rendered::{Holder, Renderings, Slot};
+use super::rendered::{Form, Rendering, rendered};
+use super::spare::{Holder, Slot, Spare};
 
 /// What an entry is ordered by.
 pub trait Keyed {
@@ -54,7 +55,7 @@ struct Block<T> {
     entries: Vec<T>,
     /// The beginning of each key.
     beginnings: Vec<u128>,
-    slot: Slot,
+    form: Form,
 }
 
 impl<T: Keyed> Block<T> {
@@ -65,7 +66,7 @@ impl<T: Keyed> Block<T> {
                 .map(|entry| T::beginning(entry.key()))
                 .collect(),
             entries,
-            slot: Slot::default(),
+            form: Form::default(),
         }
     }
 
@@ -92,8 +93,9 @@ impl<T: Keyed> Block<T> {
 }
 
 impl<T: Send + Sync> Holder for Block<T> {
-    fn slot(&self) -> &Slot {
-        &self.slot
+    type Kept = Rendering;
+    fn slot(&self) -> &Slot<Rendering> {
+        self.form.slot()
     }
 }
 
@@ -114,21 +116,27 @@ impl<T: Send + Sync + 'static> Part<'_, T> {
 
     /// Whether its length in bytes is known without writing it.
     pub fn is_measured(&self) -> bool {
-        self.len() == self.block.entries.len() && self.block.slot.length().is_some()
+        self.len() == self.block.entries.len() && self.block.form.length().is_some()
     }
 
     /// Its entries as `write` writes them, one after the other. One list has one `write`.
-    pub fn rendered(&self, renderings: &Renderings, write: impl Fn(&T, &mut Vec<u8>)) -> Bytes {
-        renderings.of(self.block, &self.block.entries, self.places.clone(), write)
+    pub fn rendered(&self, spare: &Spare, write: impl Fn(&T, &mut Vec<u8>)) -> Bytes {
+        let chunk = (self.block, &self.block.form);
+        rendered(
+            spare,
+            chunk,
+            &self.block.entries,
+            self.places.clone(),
+            write,
+        )
     }
 
     /// The length of that in bytes.
-    pub fn rendered_length(
-        &self,
-        renderings: &Renderings,
-        write: impl Fn(&T, &mut Vec<u8>),
-    ) -> usize {
-        renderings.length_of(self.block, &self.block.entries, self.places.clone(), write)
+    pub fn rendered_length(&self, spare: &Spare, write: impl Fn(&T, &mut Vec<u8>)) -> usize {
+        match self.block.form.length() {
+            Some(length) if self.len() == self.block.entries.len() => length,
+            _ => self.rendered(spare, write).len(),
+        }
     }
 }
 
@@ -187,6 +195,12 @@ impl<T: Keyed + Clone> OrderedList<T> {
         self.len == 0
     }
 
+    /// About how many bytes it occupies, without what its entries point to.
+    pub fn weight(&self) -> usize {
+        let chunk = size_of::<Chunk<T>>() + size_of::<Block<T>>();
+        self.chunks.len() * chunk + self.len * (size_of::<T>() + size_of::<u128>())
+    }
+
     pub fn get(&self, key: &T::Key) -> Option<&T> {
         let chunk = self.chunks.get(self.chunk_of(key)?)?;
         let place = chunk.block.search(key).ok()?;
@@ -199,6 +213,13 @@ impl<T: Keyed + Clone> OrderedList<T> {
         let place = self.chunks[index].block.search(key).ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
         to_be_changed(&mut chunks[index]).entries.get_mut(place)
+    }
+
+    /// The ready form of one entry, where its chunk has one.
+    pub fn ready(&self, key: &T::Key) -> Option<Bytes> {
+        let chunk = self.chunks.get(self.chunk_of(key)?)?;
+        let place = chunk.block.search(key).ok()?;
+        chunk.block.form.ready(place..place + 1)
     }
 
     /// Puts an entry in its place; gives back the one that had its key.
@@ -332,7 +353,7 @@ impl<T: Keyed> Chunk<T> {
 /// The block of a chunk, for a change. Whatever was rendered of it is of before.
 fn to_be_changed<T: Clone>(chunk: &mut Chunk<T>) -> &mut Block<T> {
     let block = Arc::make_mut(&mut chunk.block);
-    block.slot = Slot::default();
+    block.form = Form::default();
     block
 }
 

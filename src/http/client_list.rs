@@ -17,8 +17,9 @@ use actix_web::web::Bytes;
 use super::answer::Answer;
 use super::call::Call;
 use super::clients::View;
-use crate::directory::rendered::Renderings;
+use crate::directory::spare::Spare;
 use crate::domain::client::ClientRecord;
+use crate::domain::ids::ClientId;
 use crate::service::clients::Selection;
 
 /// The most clients of an answer that is there before its first byte is sent.
@@ -66,10 +67,9 @@ pub fn answer(
     if call.is_head() {
         return Answer::json_bytes(status, Bytes::new());
     }
-    let renderings = call.service.directory.renderings();
     let length = range.len();
     let clients = Clients {
-        renderings: renderings.clone(),
+        spare: call.service.directory.spare().clone(),
         selection: selection.clone(),
         range,
         view,
@@ -80,9 +80,19 @@ pub fn answer(
     }
 }
 
+/// One client of the tenant of the path, where its chunk is kept.
+pub fn ready(call: &Call<'_>, id: &ClientId) -> Option<Bytes> {
+    let mut bytes = call.tenant.as_ref()?.clients().ready(id)?;
+    bytes.truncate(bytes.len() - COMMA);
+    Some(bytes)
+}
+
+/// The length of what follows each client.
+const COMMA: usize = 1;
+
 /// Clients that are yet to be given, in a form of bytes.
 struct Clients {
-    renderings: Arc<Renderings>,
+    spare: Arc<Spare>,
     selection: Selection,
     range: Range<usize>,
     view: &'static View,
@@ -98,14 +108,14 @@ impl Clients {
             Selection::Kept(list) if self.view.is_kept => {
                 let part = list.parts(self.range.clone()).next()?;
                 let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
-                (part.len(), part.rendered(&self.renderings, write))
+                (part.len(), part.rendered(&self.spare, write))
             }
             _ => self.written(),
         };
         self.range.start += count;
         if self.range.is_empty() {
             // No comma behind the last one.
-            bytes.truncate(bytes.len() - 1);
+            bytes.truncate(bytes.len() - COMMA);
         }
         Some(bytes)
     }
@@ -137,8 +147,8 @@ impl Clients {
             return None;
         }
         let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
-        let lengths = parts().map(|part| part.rendered_length(&self.renderings, write));
-        Some(lengths.sum::<usize>() - 1)
+        let lengths = parts().map(|part| part.rendered_length(&self.spare, write));
+        Some(lengths.sum::<usize>() - COMMA)
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwapOption;
 use uuid::Uuid;
@@ -50,7 +51,7 @@ pub struct Worker {
 }
 
 /// Answers a request.
-pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> HttpResponse {
+pub async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse {
     let arrived = monotonic_now();
     let uuid = worker.site.random.uuid();
     let mut text = Uuid::encode_buffer();
@@ -59,13 +60,13 @@ pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> 
     let deadline = Deadline::read(request.headers(), arrived);
     let incoming = Incoming {
         worker,
-        request: &request,
+        request,
         operation_id,
         deadline: &deadline,
     };
     let answer = incoming.answer(&mut body).await;
     body.drain(deadline.at).await;
-    log_outcome(&request, &answer, operation_id, arrived);
+    log_outcome(request, &answer, operation_id, arrived);
     answer.into_response(request.method(), operation_id)
 }
 

@@ -5,11 +5,12 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
 };
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use crate::domain::error::{Kind, Refusal, Shown};

@@ -13,9 +13,9 @@ use crate::domain::text::Tag;
 /// The clients that match some filter, in the order of their ids, at one revision.
 #[derive(Clone)]
 pub enum Selection {
-    /// A list that is kept ready: the whole tenant, one tag, one role.
+    /// A list of the directory: the whole tenant, those of some tags, of a role.
     Kept(ClientList),
-    /// The intersection of several tags, or what was asked for by id.
+    /// What was asked for by id.
     Found(Arc<[Arc<ClientRecord>]>),
 }
 
@@ -41,29 +41,6 @@ impl Selection {
                 records[range].to_vec()
             }
         }
-    }
-}
-
-/// The clients that have every one of these tags; without tags, all of the tenant.
-pub fn with_tags(snapshot: &TenantSnapshot, tags: &[Tag]) -> Selection {
-    let mut lists = Vec::with_capacity(tags.len());
-    for tag in tags {
-        match snapshot.with_tag(tag) {
-            Some(list) => lists.push(list),
-            None => return Selection::Kept(ClientList::default()),
-        }
-    }
-    // Walk the rarest, test the others.
-    match lists.iter().min_by_key(|list| list.len()) {
-        None => Selection::Kept(snapshot.clients().clone()),
-        Some(rarest) if lists.len() == 1 => Selection::Kept(ClientList::clone(rarest)),
-        Some(rarest) => Selection::Found(
-            rarest
-                .iter()
-                .filter(|record| has_all(record, tags))
-                .cloned()
-                .collect(),
-        ),
     }
 }
 
