@@ -423,6 +423,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_is_changed_in_its_place_is_another_one_for_whoever_shares_it() {
+        let mut list = OrderedList::from_sorted((0..1_000).map(|n| Entry(n, n)).collect());
+        let shared = list.clone();
+        list.get_mut(&700).unwrap().1 = 7;
+        assert_eq!(list.get(&700), Some(&Entry(700, 7)));
+        assert_eq!(shared.get(&700), Some(&Entry(700, 700)));
+        assert_eq!(list.get_mut(&1_000), None);
+        assert_eq!((list.len(), shared.len()), (1_000, 1_000));
+    }
+
+    #[test]
     fn every_slice_is_where_it_should_be() {
         let list = OrderedList::from_sorted((0..1_000).map(|n| Entry(n, n)).collect());
         for start in (0..1_100).step_by(37) {
