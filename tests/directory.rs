@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use credenza::directory::Directory;
 use credenza::domain::ids::{ClientId, Epoch, Revision, TenantId};
+use credenza::domain::ports::Unmeasured;
 use credenza::domain::tenant::{Tenant, TenantState};
 use credenza::domain::text::Name;
 use credenza::domain::times::Timestamp;
@@ -53,6 +54,10 @@ impl Store for Watched {
         tenant: TenantId,
     ) -> StoreFuture<'_, Result<Option<Revision>, StoreError>> {
         self.inner.tenant_revision(tenant)
+    }
+
+    fn clients_of(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<u64>, StoreError>> {
+        self.inner.clients_of(tenant)
     }
 
     fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>> {
@@ -127,8 +132,14 @@ async fn store(tenants: u64, may_load: usize) -> Arc<Watched> {
     })
 }
 
+/// A directory that goes by what its tenants should weigh.
+async fn open(store: Arc<dyn Store>, budget_bytes: u64) -> Result<Directory, StoreError> {
+    Directory::open(store, budget_bytes, Arc::new(Unmeasured)).await
+}
+
 fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap()
         .block_on(test);
@@ -138,7 +149,7 @@ fn run(test: impl Future<Output = ()>) {
 fn a_tenant_is_loaded_once_however_many_ask() {
     run(async {
         let store = store(1, 0).await;
-        let directory = Arc::new(Directory::open(store.clone(), 1 << 20).await.unwrap());
+        let directory = Arc::new(open(store.clone(), 1 << 20).await.unwrap());
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let directory = directory.clone();
@@ -160,7 +171,7 @@ fn a_tenant_is_loaded_once_however_many_ask() {
 fn who_goes_away_while_loading_leaves_the_others_served() {
     run(async {
         let store = store(1, 0).await;
-        let directory = Arc::new(Directory::open(store.clone(), 1 << 20).await.unwrap());
+        let directory = Arc::new(open(store.clone(), 1 << 20).await.unwrap());
         let ask = |directory: Arc<Directory>| async move {
             directory.tenant(tenant_id(1)).await.unwrap().unwrap()
         };
@@ -179,7 +190,7 @@ fn the_least_recently_used_goes_when_the_budget_is_full() {
     run(async {
         let store = store(10, 1).await;
         // An empty tenant weighs a little over 4 KB: three fit.
-        let directory = Directory::open(store.clone(), 14_000).await.unwrap();
+        let directory = open(store.clone(), 14_000).await.unwrap();
         let loads = || store.loads.load(Ordering::Relaxed);
         for number in [1, 2, 3] {
             directory.tenant(tenant_id(number)).await.unwrap().unwrap();
@@ -202,7 +213,7 @@ fn the_least_recently_used_goes_when_the_budget_is_full() {
 fn what_does_not_exist_is_not_loaded() {
     run(async {
         let store = store(1, 1).await;
-        let directory = Directory::open(store.clone(), 1 << 20).await.unwrap();
+        let directory = open(store.clone(), 1 << 20).await.unwrap();
         assert!(directory.tenant(tenant_id(2)).await.unwrap().is_none());
         assert_eq!(store.loads.load(Ordering::Relaxed), 0);
     });

@@ -41,6 +41,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/sled"]),
     ("bincode", &["src/store/sled"]),
     ("actix_web", &["src/http", "src/cli"]),
+    ("tikv_jemalloc", &["src/system"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
         "ring::",

@@ -6,6 +6,8 @@
 
 mod budget;
 pub mod client_index;
+mod let_go;
+mod loading;
 pub mod ordered;
 pub mod registry;
 pub mod snapshot;
@@ -20,10 +22,13 @@ use tokio::sync::OnceCell;
 
 use crate::domain::client::ClientRecord;
 use crate::domain::ids::{ClientId, Revision, TenantId};
+use crate::domain::ports::Memory;
 use crate::domain::role::Role;
 use crate::domain::tenant::{Tenant, TenantState};
 use crate::store::{Store, StoreError, TenantRows};
+use budget::Budget;
 use client_index::ClientIndex;
+use let_go::LetGo;
 use registry::Registry;
 use snapshot::TenantSnapshot;
 
@@ -50,10 +55,16 @@ pub struct Directory {
     /// Held by the writer from before a commit until it is published, and by a load while it
     /// compares revisions and installs: so what is installed is durable and current.
     gate: tokio::sync::Mutex<()>,
-    budget_bytes: usize,
+    budget: Arc<Budget>,
     /// What the residents weigh together; moves only with the gate closed.
     weight: AtomicUsize,
+    /// By how much commits let the residents grow since it was last looked whether they fit.
+    grown: AtomicUsize,
+    let_go: LetGo,
 }
+
+/// Growth by commits that is not looked at: measuring costs some microseconds.
+const GROWTH: usize = 1 << 20;
 
 /// Held while a batch is made durable and published.
 pub struct CommitGate<'a>(
@@ -63,9 +74,12 @@ pub struct CommitGate<'a>(
 impl Directory {
     /// Reads the registry of tenants; the tenants themselves come when they are asked for.
     ///
-    /// `budget_bytes` bounds what the snapshots weigh together; the tenant in use stays, however
-    /// large.
-    pub async fn open(store: Arc<dyn Store>, budget_bytes: usize) -> Result<Self, StoreError> {
+    /// Tenants are let go where `memory` says that more than `budget_bytes` are in use.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        budget_bytes: u64,
+        memory: Arc<dyn Memory>,
+    ) -> Result<Self, StoreError> {
         let registry = Registry::load(&*store).await?;
         Ok(Self {
             store,
@@ -76,8 +90,10 @@ impl Directory {
             loading: Mutex::default(),
             clients: ClientIndex::default(),
             gate: tokio::sync::Mutex::new(()),
-            budget_bytes,
+            budget: Arc::new(Budget::new(budget_bytes, memory)),
             weight: AtomicUsize::new(0),
+            grown: AtomicUsize::new(0),
+            let_go: LetGo::default(),
         })
     }
 
@@ -115,14 +131,19 @@ impl Directory {
         Some(resident.snapshot.load())
     }
 
+    /// Whether [`Directory::tenant`] would have to read the store.
+    pub fn must_load(&self, id: TenantId) -> bool {
+        !self.residents.load().contains_key(&id) && self.registry.load().active(id).is_some()
+    }
+
     /// All of a tenant at one revision, for an archive: what is in memory as it is, and else from
-    /// the store, without keeping it and without making anybody wait.
+    /// the store, when there is room for it, without keeping it and without making a write wait.
     pub async fn content(&self, id: TenantId) -> Result<Option<TenantContent>, StoreError> {
         if let Some(resident) = self.residents.load().get(&id) {
             let snapshot = resident.snapshot.load_full();
             return Ok(Some(TenantContent::Snapshot(snapshot)));
         }
-        let rows = self.store.load(id).await?;
+        let (rows, _) = self.read(id, self.room_for(id).await).await?;
         let active = rows.filter(|rows| rows.tenant.state == TenantState::Active);
         Ok(active.map(TenantContent::Rows))
     }
@@ -159,11 +180,32 @@ impl Directory {
         for (client, tenant, exists) in news.client_ids {
             self.clients.update(&client, tenant, exists);
         }
+        let mut shown = None;
         for snapshot in news.tenants {
+            shown = Some(snapshot.tenant().id);
             self.install(Arc::new(snapshot));
         }
         for tenant in news.gone {
             self.forget(tenant);
+            self.budget.forget(tenant);
+        }
+        if let Some(tenant) = shown
+            && self.grown.load(Ordering::Relaxed) > GROWTH
+        {
+            self.make_room(tenant);
+        }
+    }
+
+    /// Lets tenants go where more memory is in use than may be, however that came; the one that was
+    /// used last stays. To be called now and then.
+    pub async fn keep_within_budget(&self) {
+        let _gate = self.gate.lock().await;
+        let residents = self.residents.load();
+        let last = residents
+            .iter()
+            .max_by_key(|(_, resident)| resident.last_used.load(Ordering::Relaxed));
+        if let Some((id, _)) = last {
+            self.make_room(*id);
         }
     }
 
@@ -227,79 +269,78 @@ impl Directory {
         }
     }
 
-    async fn load_once(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
-        let cell = self.loading.lock().entry(id).or_default().clone();
-        let loaded = cell.get_or_try_init(|| self.load(id)).await.cloned();
-        let mut loading = self.loading.lock();
-        if loading
-            .get(&id)
-            .is_some_and(|current| Arc::ptr_eq(current, &cell))
-        {
-            loading.remove(&id);
-        }
-        match loaded {
-            Ok(snapshot) => Ok(Some(snapshot)),
-            Err(LoadEnd::Absent) => Ok(None),
-            Err(LoadEnd::Failed(error)) => {
-                if let StoreError::Damaged(what) = &error {
-                    log::error!("tenant {id} cannot be served: {error}");
-                    self.damaged.lock().insert(id, what.clone());
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Loads a tenant and installs it, unless it changed meanwhile: then it is loaded again.
-    async fn load(&self, id: TenantId) -> Result<Arc<TenantSnapshot>, LoadEnd> {
-        loop {
-            let rows = self.store.load(id).await?.ok_or(LoadEnd::Absent)?;
-            let revision = rows.revision;
-            let loaded = Arc::new(TenantSnapshot::from_rows(rows));
-            let _gate = self.gate.lock().await;
-            if self.registry.load().active(id).is_none() {
-                return Err(LoadEnd::Absent);
-            }
-            if let Some(resident) = self.residents.load().get(&id) {
-                return Ok(resident.snapshot.load_full());
-            }
-            if self.store.tenant_revision(id).await? == Some(revision) {
-                self.install(loaded.clone());
-                return Ok(loaded);
-            }
-        }
-    }
-
-    /// Only with the gate closed.
+    /// Shows a snapshot. Only with the gate closed.
     fn install(&self, snapshot: Arc<TenantSnapshot>) {
         let id = snapshot.tenant().id;
+        let weight = snapshot.weight();
         let residents = self.residents.load();
-        if let Some(resident) = residents.get(&id) {
-            let old = resident.snapshot.swap(snapshot.clone());
-            let grown = self.weight.load(Ordering::Relaxed) + snapshot.weight() - old.weight();
-            self.weight.store(grown, Ordering::Relaxed);
-            if grown > self.budget_bytes {
-                self.keep_within_budget(Residents::clone(&residents), id);
-            }
-            return;
-        }
-        let mut next = Residents::clone(&residents);
-        let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
-        next.insert(
-            id,
-            Arc::new(Resident {
+        let old = if let Some(resident) = residents.get(&id) {
+            resident.snapshot.swap(snapshot).weight()
+        } else {
+            let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
+            let resident = Resident {
                 snapshot: ArcSwap::new(snapshot),
                 last_used: AtomicU64::new(tick),
-            }),
-        );
-        self.keep_within_budget(next, id);
+            };
+            let mut next = Residents::clone(&residents);
+            next.insert(id, Arc::new(resident));
+            self.residents.store(Arc::new(next));
+            0
+        };
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        self.weight.fetch_sub(old, Ordering::Relaxed);
+        let grown = weight.saturating_sub(old);
+        self.grown.fetch_add(grown, Ordering::Relaxed);
     }
 
-    /// Shows these residents, less those that the budget has no room for. `keep` stays.
-    fn keep_within_budget(&self, mut residents: Residents, keep: TenantId) {
-        let weight = budget::keep_within(&mut residents, self.budget_bytes, keep);
-        self.weight.store(weight, Ordering::Relaxed);
+    /// Lets tenants go until the budget holds, all but `keep`. Only with the gate closed.
+    fn make_room(&self, keep: TenantId) {
+        self.grown.store(0, Ordering::Relaxed);
+        loop {
+            let missing = self.budget.missing(self.believed(), 0);
+            if missing == 0 || self.let_some_go(missing, Some(keep)).is_empty() {
+                return;
+            }
+            self.budget.give_back();
+        }
+    }
+
+    /// What is kept in memory on purpose, in bytes, as far as it is known without measuring: the
+    /// tenants, and those that were let go and are still read. Whatever else is kept and counted
+    /// belongs here.
+    fn believed(&self) -> u64 {
+        self.weight.load(Ordering::Relaxed) as u64 + self.let_go.weight()
+    }
+
+    /// Takes tenants that weigh so much together out of those that are shown, beginning with the
+    /// least recently used, and gives them; all but `keep`. Only with the gate closed.
+    fn let_some_go(&self, bytes: u64, keep: Option<TenantId>) -> Vec<Arc<Resident>> {
+        let mut residents = Residents::clone(&self.residents.load());
+        let mut by_use: Vec<_> = residents
+            .iter()
+            .filter(|(id, _)| Some(**id) != keep)
+            .map(|(id, resident)| (resident.last_used.load(Ordering::Relaxed), *id))
+            .collect();
+        by_use.sort_unstable();
+        let mut gone = Vec::new();
+        let mut freed = 0;
+        for (_, id) in by_use {
+            if freed >= bytes {
+                break;
+            }
+            let Some(resident) = residents.remove(&id) else {
+                continue;
+            };
+            let snapshot = resident.snapshot.load_full();
+            let weight = snapshot.weight();
+            self.let_go.add(&snapshot);
+            self.budget.note_weight(id, weight as u64);
+            self.weight.fetch_sub(weight, Ordering::Relaxed);
+            freed += weight as u64;
+            gone.push(resident);
+        }
         self.residents.store(Arc::new(residents));
+        gone
     }
 
     /// Only with the gate closed.
@@ -382,15 +423,4 @@ enum Now {
     Same,
     Changed(Box<TenantSnapshot>),
     Gone,
-}
-
-enum LoadEnd {
-    Absent,
-    Failed(StoreError),
-}
-
-impl From<StoreError> for LoadEnd {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
-    }
 }

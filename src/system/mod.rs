@@ -9,6 +9,7 @@ pub mod clock;
 pub mod clock_file;
 pub mod files;
 pub mod machine;
+pub mod memory;
 pub mod process;
 pub mod random;
 pub mod service_clock;

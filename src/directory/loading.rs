@@ -1,0 +1,195 @@
+//! How a tenant comes into memory: once however many ask, when there is room for it, and never an
+//! older state of it than what was committed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::budget::Turn;
+use super::snapshot::TenantSnapshot;
+use super::{Directory, Resident};
+use crate::domain::ids::TenantId;
+use crate::store::{StoreError, TenantRows};
+
+/// How often it is looked whether readers are done with what was let go.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Whether a load may begin.
+enum Room {
+    Found,
+    /// There will be some when another load or a reader ends.
+    Awaited,
+}
+
+/// Why a load gave nothing.
+pub(super) enum LoadEnd {
+    Absent,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for LoadEnd {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Directory {
+    pub(super) async fn load_once(
+        &self,
+        id: TenantId,
+    ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        let cell = self.loading.lock().entry(id).or_default().clone();
+        let loaded = cell.get_or_try_init(|| self.load(id)).await.cloned();
+        let mut loading = self.loading.lock();
+        if loading
+            .get(&id)
+            .is_some_and(|current| Arc::ptr_eq(current, &cell))
+        {
+            loading.remove(&id);
+        }
+        match loaded {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(LoadEnd::Absent) => Ok(None),
+            Err(LoadEnd::Failed(error)) => {
+                if let StoreError::Damaged(what) = &error {
+                    log::error!("tenant {id} cannot be served: {error}");
+                    self.damaged.lock().insert(id, what.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads a tenant and installs it, unless it changed meanwhile: then it is loaded again.
+    async fn load(&self, id: TenantId) -> Result<Arc<TenantSnapshot>, LoadEnd> {
+        loop {
+            if let Some(snapshot) = self.taken_back(id).await? {
+                return Ok(snapshot);
+            }
+            let turn = self.room_for(id).await;
+            let (rows, turn) = self.read(id, turn).await?;
+            let rows = rows.ok_or(LoadEnd::Absent)?;
+            let revision = rows.revision;
+            let loaded = aside(move || Arc::new(TenantSnapshot::from_rows(rows))).await?;
+            let _gate = self.gate.lock().await;
+            // What was reserved is in use now, and measured.
+            drop(turn);
+            if self.registry.load().active(id).is_none() {
+                return Err(LoadEnd::Absent);
+            }
+            if let Some(resident) = self.residents.load().get(&id) {
+                return Ok(resident.snapshot.load_full());
+            }
+            if self.store.tenant_revision(id).await? == Some(revision) {
+                self.install(loaded.clone());
+                self.make_room(id);
+                return Ok(loaded);
+            }
+        }
+    }
+
+    /// A tenant that was let go, where somebody still reads it as it is in the store.
+    async fn taken_back(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        let Some(snapshot) = self.let_go.get(id) else {
+            return Ok(None);
+        };
+        let _gate = self.gate.lock().await;
+        if let Some(resident) = self.residents.load().get(&id) {
+            return Ok(Some(resident.snapshot.load_full()));
+        }
+        let is_active = self.registry.load().active(id).is_some();
+        let revision = self.store.tenant_revision(id).await?;
+        if !is_active || revision != Some(snapshot.revision()) {
+            return Ok(None);
+        }
+        self.let_go.remove(&snapshot);
+        self.install(snapshot.clone());
+        Ok(Some(snapshot))
+    }
+
+    /// Waits until there is room to load a tenant; those that were not used for the longest time go
+    /// for it. What others are loading or reading is waited for. A tenant for which there can be no
+    /// room is loaded alone.
+    pub(super) async fn room_for(&self, id: TenantId) -> Turn {
+        let mut turn = self.budget.turn().await;
+        // A counter that cannot be read is found again by the load itself.
+        let clients = self.store.clients_of(id).await.ok().flatten();
+        let bytes = self.budget.cost_of(id, clients.unwrap_or(0));
+        loop {
+            let end_of_a_load = self.budget.end_of_a_load();
+            {
+                let _gate = self.gate.lock().await;
+                if let Room::Found = self.find_room(bytes).await {
+                    turn.reserve(bytes);
+                    return turn;
+                }
+            }
+            let _ = tokio::time::timeout(LOOK, end_of_a_load).await;
+        }
+    }
+
+    /// Only with the gate closed.
+    async fn find_room(&self, bytes: u64) -> Room {
+        let mut missing = self.budget.missing(self.believed(), bytes);
+        if missing == 0 {
+            return Room::Found;
+        }
+        let resident = self.weight.load(Ordering::Relaxed) as u64;
+        // Nobody goes in vain.
+        if missing > resident && self.budget.is_loading() {
+            return Room::Awaited;
+        }
+        while missing > 0 {
+            let gone = self.let_some_go(missing, None);
+            if gone.is_empty() {
+                break;
+            }
+            self.free(gone).await;
+            missing = self.budget.missing(self.believed(), bytes);
+        }
+        let awaited = self.budget.is_loading() || missing <= self.let_go.weight();
+        match missing > 0 && awaited {
+            true => Room::Awaited,
+            false => Room::Found,
+        }
+    }
+
+    /// Frees tenants, away from the thread that answers requests: a large one has many parts.
+    async fn free(&self, gone: Vec<Arc<Resident>>) {
+        let budget = self.budget.clone();
+        let freed = aside(move || {
+            drop(gone);
+            budget.give_back();
+        });
+        // It ends early only with the process.
+        let _ = freed.await;
+    }
+
+    /// Reads a tenant's rows. What is reserved for that stays so until they are read, even where who
+    /// asked has gone.
+    pub(super) async fn read(
+        &self,
+        id: TenantId,
+        turn: Turn,
+    ) -> Result<(Option<TenantRows>, Turn), StoreError> {
+        let store = self.store.clone();
+        let reading = tokio::spawn(async move {
+            let rows = store.load(id).await;
+            (rows, turn)
+        });
+        let (rows, turn) = reading.await.map_err(|_| stopped())?;
+        self.budget.give_back();
+        Ok((rows?, turn))
+    }
+}
+
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let working = tokio::task::spawn_blocking(work);
+    working.await.map_err(|_| stopped())
+}
+
+fn stopped() -> StoreError {
+    StoreError::Failed("reading was stopped".to_owned())
+}
