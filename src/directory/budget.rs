@@ -68,9 +68,9 @@ impl Budget {
     /// What a load of a tenant takes while it lasts: its rows, and the snapshot that they become.
     pub fn cost_of(&self, id: TenantId, clients: u64) -> u64 {
         /// A client with a few tags, a role and a secret.
-        const CLIENT: u64 = 1_024;
+        const CLIENT: u64 = 640;
         /// What the rows of a client take until it is put together.
-        const ROWS: u64 = 768;
+        const ROWS: u64 = 400;
         let known = self.weights.lock().get(&id).copied();
         known.unwrap_or(clients * CLIENT) + clients * ROWS
     }
