@@ -14,6 +14,15 @@ use crate::store::{StoreError, TenantRows};
 /// How often it is looked whether readers are done with what was let go.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What a load for which there is no room waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until other loads have ended.
+    UntilLoaded,
+    /// And until those who read tenants that were let go are done.
+    UntilRead,
+}
+
 /// Whether a load may begin.
 enum Room {
     Found,
@@ -37,9 +46,13 @@ impl Directory {
     pub(super) async fn load_once(
         &self,
         id: TenantId,
+        patience: Patience,
     ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
         let cell = self.loading.lock().entry(id).or_default().clone();
-        let loaded = cell.get_or_try_init(|| self.load(id)).await.cloned();
+        let loaded = cell
+            .get_or_try_init(|| self.load(id, patience))
+            .await
+            .cloned();
         let mut loading = self.loading.lock();
         if loading
             .get(&id)
@@ -61,12 +74,12 @@ impl Directory {
     }
 
     /// Loads a tenant and installs it, unless it changed meanwhile: then it is loaded again.
-    async fn load(&self, id: TenantId) -> Result<Arc<TenantSnapshot>, LoadEnd> {
+    async fn load(&self, id: TenantId, patience: Patience) -> Result<Arc<TenantSnapshot>, LoadEnd> {
         loop {
             if let Some(snapshot) = self.taken_back(id).await? {
                 return Ok(snapshot);
             }
-            let turn = self.room_for(id).await;
+            let turn = self.room_for(id, patience).await;
             let (rows, turn) = self.read(id, turn).await?;
             let rows = rows.ok_or(LoadEnd::Absent)?;
             let revision = rows.revision;
@@ -110,7 +123,7 @@ impl Directory {
     /// Waits until there is room to load a tenant; those that were not used for the longest time go
     /// for it. What others are loading or reading is waited for. A tenant for which there can be no
     /// room is loaded alone.
-    pub(super) async fn room_for(&self, id: TenantId) -> Turn {
+    pub(super) async fn room_for(&self, id: TenantId, patience: Patience) -> Turn {
         let mut turn = self.budget.turn().await;
         // A counter that cannot be read is found again by the load itself.
         let clients = self.store.clients_of(id).await.ok().flatten();
@@ -119,7 +132,7 @@ impl Directory {
             let end_of_a_load = self.budget.end_of_a_load();
             {
                 let _gate = self.gate.lock().await;
-                if let Room::Found = self.find_room(bytes).await {
+                if let Room::Found = self.find_room(bytes, patience).await {
                     turn.reserve(bytes);
                     return turn;
                 }
@@ -129,7 +142,7 @@ impl Directory {
     }
 
     /// Only with the gate closed.
-    async fn find_room(&self, bytes: u64) -> Room {
+    async fn find_room(&self, bytes: u64, patience: Patience) -> Room {
         let mut missing = self.budget.missing(self.believed(), bytes);
         if missing == 0 {
             return Room::Found;
@@ -147,7 +160,8 @@ impl Directory {
             self.free(gone).await;
             missing = self.budget.missing(self.believed(), bytes);
         }
-        let awaited = self.budget.is_loading() || missing <= self.let_go.weight();
+        let is_read = patience == Patience::UntilRead && missing <= self.let_go.weight();
+        let awaited = self.budget.is_loading() || is_read;
         match missing > 0 && awaited {
             true => Room::Awaited,
             false => Room::Found,

@@ -29,6 +29,7 @@ use crate::store::{Store, StoreError, TenantRows};
 use budget::Budget;
 use client_index::ClientIndex;
 use let_go::LetGo;
+use loading::Patience;
 use registry::Registry;
 use snapshot::TenantSnapshot;
 
@@ -102,9 +103,27 @@ impl Directory {
         self.registry.load_full()
     }
 
-    /// The current snapshot of a tenant, loaded if it is not in memory. `None` where there is no
-    /// such tenant, or it is being deleted.
+    /// The current snapshot of a tenant, loaded if it is not in memory and there is room. `None`
+    /// where there is no such tenant, or it is being deleted. Whoever holds the snapshot of another
+    /// tenant may wait for himself.
     pub async fn tenant(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        self.tenant_for(id, Patience::UntilRead).await
+    }
+
+    /// The same for the writer, who needs several tenants for one command and all of whose callers
+    /// wait: it goes without the room that readers keep.
+    pub async fn tenant_to_write(
+        &self,
+        id: TenantId,
+    ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        self.tenant_for(id, Patience::UntilLoaded).await
+    }
+
+    async fn tenant_for(
+        &self,
+        id: TenantId,
+        patience: Patience,
+    ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
         if let Some(resident) = self.residents.load().get(&id) {
             self.touch(resident);
             return Ok(Some(resident.snapshot.load_full()));
@@ -120,7 +139,7 @@ impl Directory {
         if let Some(what) = self.damaged.lock().get(&id) {
             return Err(StoreError::Damaged(what.clone()));
         }
-        self.load_once(id).await
+        self.load_once(id, patience).await
     }
 
     /// The same, where it is in memory already: costs no wait.
@@ -143,7 +162,9 @@ impl Directory {
             let snapshot = resident.snapshot.load_full();
             return Ok(Some(TenantContent::Snapshot(snapshot)));
         }
-        let (rows, _) = self.read(id, self.room_for(id).await).await?;
+        let (rows, _) = self
+            .read(id, self.room_for(id, Patience::UntilLoaded).await)
+            .await?;
         let active = rows.filter(|rows| rows.tenant.state == TenantState::Active);
         Ok(active.map(TenantContent::Rows))
     }
