@@ -119,9 +119,10 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.budget
-            .reserved
-            .fetch_sub(self.reserved, Ordering::Relaxed);
-        self.budget.ended.notify_waiters();
+        if self.reserved > 0 {
+            let reserved = &self.budget.reserved;
+            reserved.fetch_sub(self.reserved, Ordering::Relaxed);
+            self.budget.ended.notify_waiters();
+        }
     }
 }

@@ -124,13 +124,14 @@ impl Directory {
     /// for it. What others are loading or reading is waited for. A tenant for which there can be no
     /// room is loaded alone.
     pub(super) async fn room_for(&self, id: TenantId, patience: Patience) -> Turn {
-        let mut turn = self.budget.turn().await;
         // A counter that cannot be read is found again by the load itself.
         let clients = self.store.clients_of(id).await.ok().flatten();
         let bytes = self.budget.cost_of(id, clients.unwrap_or(0));
         loop {
             let end_of_a_load = self.budget.end_of_a_load();
             {
+                // Given back before it waits, so that others have their turn.
+                let mut turn = self.budget.turn().await;
                 let _gate = self.gate.lock().await;
                 if let Room::Found = self.find_room(bytes, patience).await {
                     turn.reserve(bytes);
@@ -144,12 +145,13 @@ impl Directory {
     /// Only with the gate closed.
     async fn find_room(&self, bytes: u64, patience: Patience) -> Room {
         let mut missing = self.budget.missing(self.believed(), bytes);
-        if missing == 0 {
-            return Room::Found;
-        }
+        let is_awaited = |missing| {
+            let is_read = patience == Patience::UntilRead && missing <= self.let_go.weight();
+            missing > 0 && (self.budget.is_loading() || is_read)
+        };
+        // Where others cannot leave room enough, none of them goes in vain.
         let resident = self.weight.load(Ordering::Relaxed) as u64;
-        // Nobody goes in vain.
-        if missing > resident && self.budget.is_loading() {
+        if is_awaited(missing.saturating_sub(resident)) {
             return Room::Awaited;
         }
         while missing > 0 {
@@ -160,9 +162,7 @@ impl Directory {
             self.free(gone).await;
             missing = self.budget.missing(self.believed(), bytes);
         }
-        let is_read = patience == Patience::UntilRead && missing <= self.let_go.weight();
-        let awaited = self.budget.is_loading() || is_read;
-        match missing > 0 && awaited {
+        match is_awaited(missing) {
             true => Room::Awaited,
             false => Room::Found,
         }
