@@ -96,6 +96,15 @@ impl Budget {
         }
     }
 
+    /// A turn beside all others.
+    pub fn turn_at_once(self: &Arc<Self>) -> Turn {
+        Turn {
+            budget: self.clone(),
+            reserved: 0,
+            _place: None,
+        }
+    }
+
     /// Whether loads are under way.
     pub fn is_loading(&self) -> bool {
         self.reserved.load(Ordering::Relaxed) > 0

@@ -14,13 +14,17 @@ use crate::store::{StoreError, TenantRows};
 /// How often it is looked whether readers are done with what was let go.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a load for which there is no room waits for.
+/// What a tenant is loaded for, which says what the load waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
-    /// Until other loads have ended.
-    UntilLoaded,
-    /// And until those who read tenants that were let go are done.
-    UntilRead,
+pub(super) enum Purpose {
+    /// A request that only reads: it waits for its turn, for other loads, and for those who read
+    /// tenants that were let go.
+    Reading,
+    /// The writer, for whom all writes wait: its turn is at once, and it goes without the room that
+    /// readers keep.
+    Writing,
+    /// An archive: it goes without that room, too.
+    Archiving,
 }
 
 /// Whether a load may begin.
@@ -46,11 +50,15 @@ impl Directory {
     pub(super) async fn load_once(
         &self,
         id: TenantId,
-        patience: Patience,
+        purpose: Purpose,
     ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        // The writer joins nobody who may be waiting for readers.
+        if purpose == Purpose::Writing {
+            return self.outcome(id, self.load(id, purpose).await);
+        }
         let cell = self.loading.lock().entry(id).or_default().clone();
         let loaded = cell
-            .get_or_try_init(|| self.load(id, patience))
+            .get_or_try_init(|| self.load(id, purpose))
             .await
             .cloned();
         let mut loading = self.loading.lock();
@@ -60,6 +68,16 @@ impl Directory {
         {
             loading.remove(&id);
         }
+        drop(loading);
+        self.outcome(id, loaded)
+    }
+
+    /// What a load came to, for who asked; damage goes to the log and is remembered.
+    fn outcome(
+        &self,
+        id: TenantId,
+        loaded: Result<Arc<TenantSnapshot>, LoadEnd>,
+    ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
         match loaded {
             Ok(snapshot) => Ok(Some(snapshot)),
             Err(LoadEnd::Absent) => Ok(None),
@@ -74,12 +92,12 @@ impl Directory {
     }
 
     /// Loads a tenant and installs it, unless it changed meanwhile: then it is loaded again.
-    async fn load(&self, id: TenantId, patience: Patience) -> Result<Arc<TenantSnapshot>, LoadEnd> {
+    async fn load(&self, id: TenantId, purpose: Purpose) -> Result<Arc<TenantSnapshot>, LoadEnd> {
         loop {
             if let Some(snapshot) = self.taken_back(id).await? {
                 return Ok(snapshot);
             }
-            let turn = self.room_for(id, patience).await;
+            let turn = self.room_for(id, purpose).await;
             let (rows, turn) = self.read(id, turn).await?;
             let rows = rows.ok_or(LoadEnd::Absent)?;
             let revision = rows.revision;
@@ -123,7 +141,7 @@ impl Directory {
     /// Waits until there is room to load a tenant; those that were not used for the longest time go
     /// for it. What others are loading or reading is waited for. A tenant for which there can be no
     /// room is loaded alone.
-    pub(super) async fn room_for(&self, id: TenantId, patience: Patience) -> Turn {
+    pub(super) async fn room_for(&self, id: TenantId, purpose: Purpose) -> Turn {
         // A counter that cannot be read is found again by the load itself.
         let clients = self.store.clients_of(id).await.ok().flatten();
         let bytes = self.budget.cost_of(id, clients.unwrap_or(0));
@@ -131,9 +149,12 @@ impl Directory {
             let end_of_a_load = self.budget.end_of_a_load();
             {
                 // Given back before it waits, so that others have their turn.
-                let mut turn = self.budget.turn().await;
+                let mut turn = match purpose {
+                    Purpose::Writing => self.budget.turn_at_once(),
+                    Purpose::Reading | Purpose::Archiving => self.budget.turn().await,
+                };
                 let _gate = self.gate.lock().await;
-                if let Room::Found = self.find_room(bytes, patience).await {
+                if let Room::Found = self.find_room(bytes, purpose).await {
                     turn.reserve(bytes);
                     return turn;
                 }
@@ -143,10 +164,10 @@ impl Directory {
     }
 
     /// Only with the gate closed.
-    async fn find_room(&self, bytes: u64, patience: Patience) -> Room {
+    async fn find_room(&self, bytes: u64, purpose: Purpose) -> Room {
         let mut missing = self.budget.missing(self.believed(), bytes);
         let is_awaited = |missing| {
-            let is_read = patience == Patience::UntilRead && missing <= self.let_go.weight();
+            let is_read = purpose == Purpose::Reading && missing <= self.let_go.weight();
             missing > 0 && (self.budget.is_loading() || is_read)
         };
         // Where others cannot leave room enough, none of them goes in vain.

@@ -29,7 +29,7 @@ use crate::store::{Store, StoreError, TenantRows};
 use budget::Budget;
 use client_index::ClientIndex;
 use let_go::LetGo;
-use loading::Patience;
+use loading::Purpose;
 use registry::Registry;
 use snapshot::TenantSnapshot;
 
@@ -107,7 +107,7 @@ impl Directory {
     /// where there is no such tenant, or it is being deleted. Whoever holds the snapshot of another
     /// tenant may wait for himself.
     pub async fn tenant(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
-        self.tenant_for(id, Patience::UntilRead).await
+        self.tenant_for(id, Purpose::Reading).await
     }
 
     /// The same for the writer, who needs several tenants for one command and all of whose callers
@@ -116,13 +116,13 @@ impl Directory {
         &self,
         id: TenantId,
     ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
-        self.tenant_for(id, Patience::UntilLoaded).await
+        self.tenant_for(id, Purpose::Writing).await
     }
 
     async fn tenant_for(
         &self,
         id: TenantId,
-        patience: Patience,
+        purpose: Purpose,
     ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
         if let Some(resident) = self.residents.load().get(&id) {
             self.touch(resident);
@@ -139,7 +139,7 @@ impl Directory {
         if let Some(what) = self.damaged.lock().get(&id) {
             return Err(StoreError::Damaged(what.clone()));
         }
-        self.load_once(id, patience).await
+        self.load_once(id, purpose).await
     }
 
     /// The same, where it is in memory already: costs no wait.
@@ -163,7 +163,7 @@ impl Directory {
             return Ok(Some(TenantContent::Snapshot(snapshot)));
         }
         let (rows, _) = self
-            .read(id, self.room_for(id, Patience::UntilLoaded).await)
+            .read(id, self.room_for(id, Purpose::Archiving).await)
             .await?;
         let active = rows.filter(|rows| rows.tenant.state == TenantState::Active);
         Ok(active.map(TenantContent::Rows))

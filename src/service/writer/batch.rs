@@ -179,10 +179,7 @@ impl BatchWriter {
             return Err(unavailable(recording::REASON));
         }
         for id in draft.world.missing(asker, &command) {
-            // All writes wait meanwhile.
-            let loading = self.parts.directory.tenant_to_write(id);
-            let loaded = tokio::time::timeout(self.parts.patience, loading).await;
-            let loaded = loaded.map_err(|_| unavailable("there is no room in memory"))?;
+            let loaded = self.parts.directory.tenant_to_write(id).await;
             if let Some(snapshot) = loaded.map_err(refusal_of)? {
                 draft.world.tenants.insert(id, (*snapshot).clone());
             }
