@@ -43,6 +43,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/sled"]),
     ("bincode", &["src/store/sled"]),
     ("actix_web", &["src/http", "src/cli", "src/bench/floor.rs"]),
+    ("tikv_jemalloc", &["src/system"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
         "ring::",

@@ -86,6 +86,16 @@ impl<T: Keyed> Block<T> {
         self.entries.insert(place, entry);
     }
 
+    /// Keeps the first half of the entries, in as much memory as they need, and gives the others.
+    fn split(&mut self) -> Vec<T> {
+        let half = CHUNK / 2;
+        let right = self.entries.split_off(half);
+        self.beginnings.truncate(half);
+        self.entries.shrink_to_fit();
+        self.beginnings.shrink_to_fit();
+        right
+    }
+
     fn remove(&mut self, place: usize) -> T {
         self.beginnings.remove(place);
         self.entries.remove(place)
@@ -238,8 +248,7 @@ impl<T: Keyed + Clone> OrderedList<T> {
             Err(place) => block.insert(place, entry),
         }
         if block.entries.len() > CHUNK {
-            block.beginnings.truncate(CHUNK / 2);
-            let right = block.entries.split_off(CHUNK / 2);
+            let right = block.split();
             chunks.insert(index + 1, Chunk::new(0, right));
         }
         self.recount(index);

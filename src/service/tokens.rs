@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Service;
 use super::failures::refusal_of;
-use crate::directory::snapshot::TenantSnapshot;
+use crate::directory::ordered::OrderedList;
 use crate::domain::client::ClientRecord;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{ClientId, Generation, TenantId};
-use crate::domain::role::ClusterRole;
+use crate::domain::role::{ClusterRole, Role};
 use crate::domain::secret::{Secret, SecretSet};
 use crate::domain::times::Timestamp;
 use crate::store::StoreError;
@@ -17,15 +17,22 @@ use crate::tokens::secret::{NOBODY, find};
 
 /// A client that has shown a living secret of its own.
 pub struct Authenticated {
-    tenant: Arc<TenantSnapshot>,
-    client: Arc<ClientRecord>,
+    candidate: Candidate,
     /// When the secret that was used expires.
     pub secret_expiration: Option<Timestamp>,
 }
 
+/// What a token says of a client. It keeps nothing else of the tenant in memory, since many tenants
+/// may have a client of one id, and the next one may need the room.
+struct Candidate {
+    tenant: TenantId,
+    roles: OrderedList<Arc<Role>>,
+    client: Arc<ClientRecord>,
+}
+
 /// The clients of one id.
 struct Candidates {
-    having: Vec<(Arc<TenantSnapshot>, Arc<ClientRecord>)>,
+    having: Vec<Candidate>,
     /// Why there may be more of them.
     unread: Option<StoreError>,
 }
@@ -45,16 +52,15 @@ impl Service {
         let mut known = false;
         let mut found = None;
         let Candidates { having, unread } = self.candidates(client, tenant).await;
-        for (snapshot, record) in having {
+        for candidate in having {
             known = true;
-            let matching = find(&record.secrets, secret, now);
+            let matching = find(&candidate.client.secrets, secret, now);
             if let Some(Secret { expiration, .. }) = matching
-                && record.client.enabled
+                && candidate.client.client.enabled
             {
                 let secret_expiration = *expiration;
                 found = Some(Authenticated {
-                    tenant: snapshot,
-                    client: record,
+                    candidate,
                     secret_expiration,
                 });
             }
@@ -94,8 +100,12 @@ impl Service {
         {
             match self.directory.tenant(*id).await {
                 Ok(Some(snapshot)) => {
-                    if let Some(record) = snapshot.client(client).cloned() {
-                        candidates.having.push((snapshot, record));
+                    if let Some(record) = snapshot.client(client) {
+                        candidates.having.push(Candidate {
+                            tenant: *id,
+                            roles: snapshot.roles().clone(),
+                            client: record.clone(),
+                        });
                     }
                 }
                 Ok(None) => {}
@@ -107,18 +117,22 @@ impl Service {
 
     /// A token that says who the client is and what it holds now.
     pub fn issue(&self, authenticated: &Authenticated) -> Result<IssuedToken, Refusal> {
-        let Authenticated { tenant, client, .. } = authenticated;
+        let Candidate {
+            tenant,
+            roles,
+            client,
+        } = &authenticated.candidate;
         let client = &client.client;
         let role_types: Vec<_> = client
             .role_ids
             .iter()
             .filter_map(|id| match ClusterRole::of(*id) {
                 Some(cluster) => Some(cluster.type_id()),
-                None => Some(tenant.role(id)?.built_in?.type_id()),
+                None => Some(roles.get(id)?.built_in?.type_id()),
             })
             .collect();
         let subject = Subject {
-            tenant: tenant.tenant().id,
+            tenant: *tenant,
             client: &client.id,
             generation: Generation {
                 epoch: self.epoch,

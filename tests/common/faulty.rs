@@ -183,6 +183,10 @@ impl Store for Faulty {
         read!(self, self.store.tenant_revision(tenant))
     }
 
+    fn clients_of(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<u64>, StoreError>> {
+        read!(self, self.store.clients_of(tenant))
+    }
+
     fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>> {
         read!(self, self.store.tenants_with(client))
     }

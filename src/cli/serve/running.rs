@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::background::Background;
 use super::clock_keeper::ClockKeeper;
 use super::first_start;
+use super::memory_keeper;
 use super::schedule;
 use super::settings::{DataSet, Settings};
 use crate::domain::error::Refusal;
@@ -170,6 +171,9 @@ impl Running {
         let issuer = format!("{base}/identity");
         let documents = Documents::new(&issuer, &keys);
         let (clock, random) = (keeper.clock(), settings.random.clone());
+        if let Some(warning) = settings.too_little_memory() {
+            log::warn!("{warning}");
+        }
         let service = Service::start(service::Parts {
             store: store.clone(),
             issuer: Issuer::new(
@@ -183,12 +187,14 @@ impl Running {
             clock: clock.clone(),
             random: random.clone(),
             limits: settings.limits,
-            directory_bytes: settings.directory_bytes(),
+            memory_bytes: settings.bytes_in_use(),
+            memory: settings.memory.clone(),
             patience: settings.patience,
             audit,
         })
         .await?;
         let service = Arc::new(service);
+        memory_keeper::start(&service.directory);
 
         let data_set = settings.data_set;
         if !matches!(fresh, Fresh::No) {

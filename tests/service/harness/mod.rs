@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
 use credenza::domain::ids::{ClientId, TenantId};
+use credenza::domain::ports::Unmeasured;
 use credenza::domain::times::Timestamp;
 use credenza::service::decide::Limits;
 use credenza::store::Store;
@@ -148,6 +149,7 @@ impl Server {
             audience: "ocsapi".into(),
             limits: self.choices.limits,
             memory_bytes: self.choices.memory_bytes,
+            memory: Arc::new(Unmeasured),
             data_set: self.choices.data_set,
             bootstrap,
             backups: self.choices.backups.map(|(seconds, keep)| Schedule {
