@@ -79,7 +79,11 @@ pub fn rendered<T, H: Holder<Kept = Rendering> + 'static>(
         return ready;
     }
     if spare.room() < form.length().unwrap_or(1) {
-        return written(&entries[places], write).0.into();
+        let (bytes, _) = written(&entries[places.clone()], write);
+        if places.len() == entries.len() {
+            form.length.store(bytes.len(), Ordering::Relaxed);
+        }
+        return bytes.into();
     }
     let (mut bytes, ends) = written(entries, write);
     bytes.shrink_to_fit();

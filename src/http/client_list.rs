@@ -237,3 +237,69 @@ impl MessageBody for WhileSent {
         Poll::Ready(piece.map(Ok))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::ordered::OrderedList;
+    use crate::domain::client::{Client, RoleIds, Tags, TokenLifetime};
+    use crate::domain::ids::Revision;
+    use crate::domain::secret::{Salt, SecretSet};
+    use crate::domain::text::Name;
+    use crate::http::v1::clients::VIEW;
+
+    fn record(number: usize) -> Arc<ClientRecord> {
+        Arc::new(ClientRecord {
+            client: Client {
+                id: ClientId::parse(&format!("client-{number:06}")).unwrap(),
+                name: Name::from_stored("A client"),
+                enabled: true,
+                token_lifetime: TokenLifetime::DEFAULT,
+                tags: Tags::none(),
+                role_ids: RoleIds::new([]).unwrap(),
+                created: Revision(1),
+                changed: Revision(1),
+            },
+            secrets: SecretSet {
+                salt: Salt([0; 16]),
+                last_id: 0,
+                secrets: Vec::new(),
+                damaged: Vec::new(),
+            },
+        })
+    }
+
+    /// The size that the body of a list says it has, and the one that it has.
+    fn sent(selection: &Selection, range: Range<usize>) -> (BodySize, u64) {
+        let clients = Clients {
+            // No room: nothing is kept, and lengths are known all the same.
+            spare: Arc::default(),
+            selection: selection.clone(),
+            range,
+            view: &VIEW,
+        };
+        let mut body = WhileSent::new(Frame::array(), clients);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut bytes = 0;
+        while let Poll::Ready(Some(Ok(piece))) = Pin::new(&mut body).poll_next(&mut context) {
+            bytes += piece.len() as u64;
+        }
+        (body.size(), bytes)
+    }
+
+    #[test]
+    fn a_list_says_its_length_unless_measuring_it_takes_long() {
+        let records: Vec<_> = (0..MEASURED_AT_ONCE + 1_000).map(record).collect();
+        let all = records.len();
+        let list = || Selection::Kept(OrderedList::from_sorted(records.clone()));
+        let selection = list();
+        assert_eq!(sent(&selection, 0..all).0, BodySize::Stream);
+        // Some of it is measured, so that what is left does not take long.
+        let (size, bytes) = sent(&selection, 0..MEASURED_AT_ONCE - 5);
+        assert_eq!(size, BodySize::Sized(bytes));
+        let (size, bytes) = sent(&selection, 0..all);
+        assert_eq!(size, BodySize::Sized(bytes));
+        let (size, bytes) = sent(&list(), 77..40_077);
+        assert_eq!(size, BodySize::Sized(bytes));
+    }
+}
