@@ -61,7 +61,7 @@ impl FloorCaller {
         let length = u8::try_from(id.len()).expect("an id is short");
         let id = [&[length][..], id.as_bytes()].concat();
         let rows = vec![
-            (0, [tenant, &id].concat(), vec![1; 91 + id.len()]),
+            (0, [tenant, &id].concat(), vec![1; 92 + id.len()]),
             (1, [&id, tenant].concat(), vec![2; 5]),
         ];
         let (done, wait) = &self.done;
