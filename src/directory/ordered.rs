@@ -115,6 +115,24 @@ pub struct Part<'a, T> {
     places: Range<usize>,
 }
 
+/// One entry, and where it lies.
+pub struct Found<'a, T> {
+    pub entry: &'a T,
+    part: Part<'a, T>,
+}
+
+impl<T: Send + Sync + 'static> Found<'_, T> {
+    /// The entry as `write` writes it, where that is ready, or where its chunk is asked for often
+    /// enough to be made ready: a single entry is written sooner than all of its neighbours.
+    pub fn rendered(&self, spare: &Spare, write: impl Fn(&T, &mut Vec<u8>)) -> Option<Bytes> {
+        let Part { block, places } = &self.part;
+        match block.form.ready(places.clone()) {
+            None if block.form.is_asked_often() => Some(self.part.rendered(spare, write)),
+            ready => ready,
+        }
+    }
+}
+
 impl<T: Send + Sync + 'static> Part<'_, T> {
     pub fn len(&self) -> usize {
         self.places.len()
@@ -225,11 +243,18 @@ impl<T: Keyed + Clone> OrderedList<T> {
         to_be_changed(&mut chunks[index]).entries.get_mut(place)
     }
 
-    /// The ready form of one entry, where its chunk has one.
-    pub fn ready(&self, key: &T::Key) -> Option<Bytes> {
+    /// The same with its place, for its ready form.
+    pub fn find(&self, key: &T::Key) -> Option<Found<'_, T>> {
         let chunk = self.chunks.get(self.chunk_of(key)?)?;
         let place = chunk.block.search(key).ok()?;
-        chunk.block.form.ready(place..place + 1)
+        let entry = chunk.block.entries.get(place)?;
+        Some(Found {
+            entry,
+            part: Part {
+                block: &chunk.block,
+                places: place..place + 1,
+            },
+        })
     }
 
     /// Puts an entry in its place; gives back the one that had its key.

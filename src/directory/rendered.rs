@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -39,7 +39,13 @@ pub struct Form {
     slot: Slot<Rendering>,
     /// How many bytes the chunk comes to; 0 before it was rendered for the first time.
     length: AtomicUsize,
+    /// How often a single entry was asked for that was not ready; it stays at [`OFTEN`].
+    asked: AtomicU8,
 }
+
+/// Single entries of a chunk that are asked for before the chunk is rendered: what those cost
+/// together is about what rendering it costs.
+const OFTEN: u8 = 32;
 
 impl Clone for Form {
     fn clone(&self) -> Self {
@@ -58,6 +64,16 @@ impl Form {
         rendering
             .as_deref()
             .map(|rendering| rendering.slice(places))
+    }
+
+    /// Notes that a single entry was asked for; whether that was often.
+    pub fn is_asked_often(&self) -> bool {
+        let asked = self.asked.load(Ordering::Relaxed);
+        if asked < OFTEN {
+            // Of two at once one may not count: it is no exact number.
+            self.asked.store(asked + 1, Ordering::Relaxed);
+        }
+        asked >= OFTEN
     }
 
     /// How many bytes the whole chunk comes to, if that is known.

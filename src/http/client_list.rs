@@ -17,9 +17,9 @@ use actix_web::web::Bytes;
 use super::answer::Answer;
 use super::call::Call;
 use super::clients::View;
+use crate::directory::ordered::Found;
 use crate::directory::spare::Spare;
 use crate::domain::client::ClientRecord;
-use crate::domain::ids::ClientId;
 use crate::service::clients::Selection;
 
 /// The most clients of an answer that is there before its first byte is sent.
@@ -80,11 +80,21 @@ pub fn answer(
     }
 }
 
-/// One client of the tenant of the path, where its chunk is kept.
-pub fn ready(call: &Call<'_>, id: &ClientId) -> Option<Bytes> {
-    let mut bytes = call.tenant.as_ref()?.clients().ready(id)?;
+/// One client, from its chunk where that is ready.
+pub fn one(call: &Call<'_>, found: &Found<'_, Arc<ClientRecord>>, view: &View) -> Bytes {
+    let kept = match view.is_kept {
+        true => found.rendered(call.service.directory.spare(), |record, bytes| {
+            write(view, record, bytes);
+        }),
+        false => None,
+    };
+    let mut bytes = kept.unwrap_or_else(|| {
+        let mut bytes = Vec::with_capacity(512);
+        write(view, found.entry, &mut bytes);
+        bytes.into()
+    });
     bytes.truncate(bytes.len() - COMMA);
-    Some(bytes)
+    bytes
 }
 
 /// The length of what follows each client.
@@ -243,7 +253,7 @@ mod tests {
     use super::*;
     use crate::directory::ordered::OrderedList;
     use crate::domain::client::{Client, RoleIds, Tags, TokenLifetime};
-    use crate::domain::ids::Revision;
+    use crate::domain::ids::{ClientId, Revision};
     use crate::domain::secret::{Salt, SecretSet};
     use crate::domain::text::Name;
     use crate::http::v1::clients::VIEW;

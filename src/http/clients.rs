@@ -19,7 +19,7 @@ use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::page::Page;
 use crate::domain::times::Timestamp;
 use crate::json::Json;
-use crate::service::clients::Selection;
+use crate::service::clients::{self, Selection};
 use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
 use crate::service::decide::damaged_client;
 use crate::tokens::secret::PlainSecret;
@@ -200,15 +200,10 @@ pub fn show_part(
 
 /// One client.
 pub fn get(call: &Call<'_>, view: &View) -> Result<Answer, Refusal> {
-    let record = call.client()?;
-    let tag = call.etag(record.client.changed);
+    let found = clients::find(call.tenant()?, &call.client_id()?)?;
+    let tag = call.etag(found.entry.client.changed);
     Ok(call.not_modified(&tag).unwrap_or_else(|| {
-        let ready = match view.is_kept {
-            true => client_list::ready(call, &record.client.id),
-            false => None,
-        };
-        let body = ready.unwrap_or_else(|| view.json(&record.client));
-        Answer::json_bytes(StatusCode::OK, body).with_etag(&tag)
+        Answer::json_bytes(StatusCode::OK, client_list::one(call, &found, view)).with_etag(&tag)
     }))
 }
 

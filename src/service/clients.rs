@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::decide::client_of;
+use super::decide::{client_of, damaged_client, no_client};
+use crate::directory::ordered::Found;
 use crate::directory::snapshot::{ClientList, TenantSnapshot};
 use crate::domain::client::ClientRecord;
 use crate::domain::error::Refusal;
@@ -83,6 +84,17 @@ pub fn by_ids(snapshot: &TenantSnapshot, ids: &[String], tags: &[Tag]) -> ById {
         missing,
         damaged: damaged.into_iter().collect(),
     }
+}
+
+/// One client, and where it lies in the list of all.
+pub fn find<'a>(
+    snapshot: &'a TenantSnapshot,
+    id: &ClientId,
+) -> Result<Found<'a, Arc<ClientRecord>>, Refusal> {
+    if snapshot.is_damaged(id) {
+        return Err(damaged_client(id));
+    }
+    snapshot.clients().find(id).ok_or_else(|| no_client(id))
 }
 
 /// One client.
