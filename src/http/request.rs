@@ -30,6 +30,8 @@ const MOST_SECONDS: f64 = 300.0;
 /// When a request is given up.
 pub struct Deadline {
     pub at: Instant,
+    /// Whether the request says it; then it may be so short that it is over already.
+    given: bool,
     /// What is wrong with `Request-Timeout`, told with the rest of the input; the default holds
     /// meanwhile.
     malformed: Option<Refusal>,
@@ -38,7 +40,8 @@ pub struct Deadline {
 impl Deadline {
     /// From `Request-Timeout`: seconds, fractions count, above 300 means 300.
     pub fn read(headers: &HeaderMap, arrived: Instant) -> Self {
-        let given = headers.get("request-timeout").map(|value| {
+        let header = headers.get("request-timeout");
+        let given = header.map(|value| {
             let text = value.to_str().unwrap_or_default().trim();
             match text.parse::<f64>() {
                 Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
@@ -54,16 +57,18 @@ impl Deadline {
             Some(Err(refusal)) => (DEFAULT_SECONDS, Some(refusal)),
         };
         Self {
+            given: header.is_some(),
             at: arrived + Duration::from_secs_f64(seconds),
             malformed,
         }
     }
 
-    /// Whether the header was well formed, and there is time left.
+    /// Whether the header was well formed, and there is time left. Of the default there is, outside
+    /// of what waits and looks by itself.
     pub fn check(&self) -> Result<(), Refusal> {
         match &self.malformed {
             Some(refusal) => Err(refusal.clone()),
-            None if monotonic_now() >= self.at => Err(timed_out()),
+            None if self.given && monotonic_now() >= self.at => Err(timed_out()),
             None => Ok(()),
         }
     }
