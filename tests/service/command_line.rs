@@ -222,7 +222,7 @@ fn every_flag_can_come_from_the_environment() {
 }
 
 #[test]
-fn a_second_process_on_the_same_directory_is_refused() {
+fn h31_a_second_process_on_the_same_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(serve(&directory.path().join("store")));
     let operator = service.first_client();

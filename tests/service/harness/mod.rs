@@ -280,6 +280,16 @@ impl Server {
     }
 }
 
+/// How much of something a test does: what the environment variable says, else the small number.
+pub fn how_many(variable: &str, small: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+        Err(_) => small,
+    }
+}
+
 /// Opens a store that was let go. Where another test starts a process meanwhile, that holds the
 /// lock of every open store until it has become a program of its own: a moment later it is free.
 fn once_free<T>(mut open: impl FnMut() -> Result<T, String>) -> Result<T, String> {

@@ -71,7 +71,7 @@ fn many_creations_touch_a_counter_once() {
 }
 
 #[test]
-fn keys_are_read_as_they_were_written_and_no_two_are_alike() {
+fn h07_keys_are_read_as_they_were_written_and_no_two_are_alike() {
     let tenants = [[0; 16], [1; 16], [255; 16]].map(TenantId::from_bytes);
     let roles = [[0; 16], [255; 16]].map(RoleId::from_bytes);
     let clients = ["a", "aa", "ab", "~", "A", &"x".repeat(64)].map(client_id);
@@ -126,7 +126,7 @@ fn keys_are_read_as_they_were_written_and_no_two_are_alike() {
 }
 
 #[test]
-fn a_scan_of_one_tenant_never_gives_another_ones_rows() {
+fn h07_a_scan_of_one_tenant_never_gives_another_ones_rows() {
     let house = House::new();
     let second = tenant_id(2);
     for tree in Tree::OF_TENANTS {
