@@ -19,6 +19,7 @@ mod transfer;
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -114,6 +115,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     // are told once, by us, and by it many times.
     .filter_module("sled", log::LevelFilter::Off)
     .init();
+    panic::set_hook(Box::new(tell_panic));
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -131,6 +133,16 @@ pub fn run(command_line: CommandLine) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Says where the program panicked. What it says of itself may hold anything that was sent, secrets
+/// among it, and stays out of the log.
+fn tell_panic(panic: &panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    log::error!(
+        "panicked at {}; this is a mistake in Credenza",
+        place.unwrap_or_default()
+    );
 }
 
 /// Tells the person in front why a command ended, in one line.

@@ -172,7 +172,7 @@ fn h11_a_role_that_is_deleted_while_it_is_given_is_held_by_nobody_afterwards() {
         let given = AtomicUsize::new(0);
         let deleted = AtomicUsize::new(0);
         at_once(8, 16, |number| {
-            if number == 8 {
+            if number == round {
                 let answer = operator.delete(&path);
                 match answer.status {
                     204 => deleted.fetch_add(1, Ordering::Relaxed),

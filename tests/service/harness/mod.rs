@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
 use credenza::domain::ids::{ClientId, TenantId};
+use credenza::domain::ports::Random;
 use credenza::domain::times::Timestamp;
 use credenza::service::decide::Limits;
 use credenza::store::Store;
@@ -61,6 +62,8 @@ pub struct Choices {
     /// What stands between the service and its store.
     pub faults: Option<Arc<Faults>>,
     pub audit_log: Option<std::path::PathBuf>,
+    /// `None`: numbers of a seed, the same in every run.
+    pub random: Option<Arc<dyn Random>>,
 }
 
 impl Default for Choices {
@@ -74,6 +77,7 @@ impl Default for Choices {
             patience: Settings::PATIENCE,
             faults: None,
             audit_log: None,
+            random: None,
         }
     }
 }
@@ -82,7 +86,7 @@ impl Default for Choices {
 pub struct Server {
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
-    random: Arc<SeededRandom>,
+    random: Arc<dyn Random>,
     /// What the next start takes.
     pub choices: Choices,
     process: Option<Process>,
@@ -110,7 +114,10 @@ impl Server {
         let mut server = Self {
             directory: tempfile::tempdir().unwrap(),
             clock: Arc::new(ManualClock::at(noon)),
-            random: Arc::new(SeededRandom::new(1)),
+            random: choices
+                .random
+                .clone()
+                .unwrap_or_else(|| Arc::new(SeededRandom::new(1))),
             choices,
             process: None,
             printed: String::new(),

@@ -3,9 +3,11 @@
 
 mod discovery;
 mod life;
+mod long_lists;
 mod resource_bytes;
 mod resource_side;
 mod rights;
+mod threats;
 mod token_content;
 mod token_endpoint;
 mod token_requests;

@@ -54,7 +54,7 @@ fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-fn with_authorization(server: &Server, value: &str, form: &str) -> Response {
+pub fn with_authorization(server: &Server, value: &str, form: &str) -> Response {
     post(server, &[("Authorization", value)], form)
 }
 
