@@ -135,14 +135,19 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     }
 }
 
-/// Says where the program panicked. What it says of itself may hold anything that was sent, secrets
-/// among it, and stays out of the log.
+/// Says where the program panicked.
 fn tell_panic(panic: &panic::PanicHookInfo<'_>) {
+    log::error!("{}", what_is_told(panic));
+}
+
+/// The place alone: what a panic says of itself may hold anything that was sent, secrets among it,
+/// and stays out of the log.
+fn what_is_told(panic: &panic::PanicHookInfo<'_>) -> String {
     let place = panic.location().map(ToString::to_string);
-    log::error!(
+    format!(
         "panicked at {}; this is a mistake in Credenza",
         place.unwrap_or_default()
-    );
+    )
 }
 
 /// Tells the person in front why a command ended, in one line.
@@ -159,4 +164,29 @@ fn say(line: &dyn Display) {
 /// Writes a line to standard error, likewise.
 fn tell(line: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn h33_of_a_panic_its_place_is_told_and_nothing_that_it_says() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = told.clone();
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            telling.lock().push(what_is_told(panic))
+        }));
+        let outcome = panic::catch_unwind(|| panic!("a secret: crdz_canary"));
+        panic::set_hook(usual);
+        assert!(outcome.is_err());
+        let told = told.lock();
+        assert!(told.iter().any(|line| line.contains("src/cli/mod.rs:")));
+        assert!(!told.iter().any(|line| line.contains("canary")));
+    }
 }
