@@ -27,6 +27,8 @@ pub enum Fault {
     Damaged,
     /// It waits until [`Faults::go_on`], then is done.
     Hangs,
+    /// It panics.
+    Panics,
 }
 
 /// The switches of a [`Faulty`] store, for the test.
@@ -214,6 +216,7 @@ impl Store for Faulty {
                 Some(Fault::Damaged) => Err(CommitError::DidNotHappen(StoreError::Damaged(
                     "a row (planted by a test)".to_owned(),
                 ))),
+                Some(Fault::Panics) => panic!("planted by a test"),
                 Some(Fault::Hangs) => {
                     *self.faults.hangs.lock() = true;
                     self.faults.hanging.acquire().await.unwrap().forget();

@@ -217,6 +217,14 @@ impl Server {
         }
     }
 
+    /// Stops one that cannot stop in good order any more.
+    pub fn abandon(&mut self) {
+        if let Some(Process { stop, thread, .. }) = self.process.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+
     /// Stops it and starts it again. It listens on another port afterwards: callers of before
     /// must be moved with [`Caller::moved_to`].
     pub fn restart(&mut self) {

@@ -4,6 +4,7 @@
 mod discovery;
 mod life;
 mod long_lists;
+mod refusal_times;
 mod resource_bytes;
 mod resource_side;
 mod rights;

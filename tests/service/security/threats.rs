@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::token_endpoint::{refused, with_authorization};
 use crate::harness::process::{Service, serve};
 use crate::harness::{
-    ADMINISTRATOR, Caller, Choices, Faults, MEMBER, OPERATOR, Response, Server, TENANT, anonymous,
-    jwt,
+    ADMINISTRATOR, Caller, Choices, Fault, Faults, MEMBER, OPERATOR, Response, Server, TENANT,
+    anonymous, jwt,
 };
 
 const CLIENTS: &str = "/ClientCredentialClients";
@@ -297,6 +297,30 @@ fn h33_a_panic_costs_one_request_and_nobody_else() {
     there.get(&there.v1(CLIENTS)).expect(200);
     let body = json!({ "Id": "afterwards" });
     there.post(&there.v1(CLIENTS), &body).expect(201);
+}
+
+#[test]
+fn h33_without_its_writer_the_service_reads_gives_tokens_and_says_that_it_is_not_ready() {
+    let faults = Faults::none();
+    let mut server = Server::with(Choices {
+        faults: Some(faults.clone()),
+        ..Choices::default()
+    });
+    let operator = server.operator();
+    let path = operator.v1(CLIENTS);
+    faults.plant(Fault::Panics);
+    for _ in 0..3 {
+        let error = operator.post(&path, &json!({ "Id": "lost" })).refused(503);
+        assert!(!error.to_string().contains("planted"), "{error}");
+    }
+    let ready = anonymous(server.address()).get("/health/ready").expect(503);
+    assert_eq!(ready.text("Status"), "storage not writable");
+    assert_eq!(operator.get(&path).expect(200).ids(), [OPERATOR]);
+    operator.token_answer().expect(200);
+    server.abandon();
+    server.run();
+    let operator = operator.moved_to(server.address());
+    operator.post(&path, &json!({ "Id": "lost" })).expect(201);
 }
 
 #[test]
