@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
 use credenza::domain::ids::{ClientId, TenantId};
-use credenza::domain::ports::Unmeasured;
+use credenza::domain::ports::{Random, Unmeasured};
 use credenza::domain::times::Timestamp;
 use credenza::service::decide::Limits;
 use credenza::store::Store;
@@ -62,6 +62,8 @@ pub struct Choices {
     /// What stands between the service and its store.
     pub faults: Option<Arc<Faults>>,
     pub audit_log: Option<std::path::PathBuf>,
+    /// `None`: numbers of a seed, the same in every run.
+    pub random: Option<Arc<dyn Random>>,
 }
 
 impl Default for Choices {
@@ -75,6 +77,7 @@ impl Default for Choices {
             patience: Settings::PATIENCE,
             faults: None,
             audit_log: None,
+            random: None,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Default for Choices {
 pub struct Server {
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
-    random: Arc<SeededRandom>,
+    random: Arc<dyn Random>,
     /// What the next start takes.
     pub choices: Choices,
     process: Option<Process>,
@@ -111,7 +114,10 @@ impl Server {
         let mut server = Self {
             directory: tempfile::tempdir().unwrap(),
             clock: Arc::new(ManualClock::at(noon)),
-            random: Arc::new(SeededRandom::new(1)),
+            random: choices
+                .random
+                .clone()
+                .unwrap_or_else(|| Arc::new(SeededRandom::new(1))),
             choices,
             process: None,
             printed: String::new(),
@@ -212,6 +218,14 @@ impl Server {
         }
     }
 
+    /// Stops one that cannot stop in good order any more.
+    pub fn abandon(&mut self) {
+        if let Some(Process { stop, thread, .. }) = self.process.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+
     /// Stops it and starts it again. It listens on another port afterwards: callers of before
     /// must be moved with [`Caller::moved_to`].
     pub fn restart(&mut self) {
@@ -279,6 +293,16 @@ impl Server {
     /// Cluster Support, in the first tenant.
     pub fn support(&self) -> Caller {
         self.caller_with(TENANT, &[CLUSTER_SUPPORT.into()])
+    }
+}
+
+/// How much of something a test does: what the environment variable says, else the small number.
+pub fn how_many(variable: &str, small: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+        Err(_) => small,
     }
 }
 
