@@ -23,6 +23,7 @@ use credenza::system::random::SystemRandom;
 use credenza::tokens::cache::VerifiedCache;
 use credenza::tokens::jwt::{Issuer, Subject};
 use credenza::tokens::key::{KeySet, SigningKey};
+use credenza::tokens::keys::Keys;
 use credenza::tokens::secret;
 use credenza::tokens::verify::Verifier;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -139,10 +140,8 @@ fn rows(criterion: &mut Criterion) {
 }
 
 fn tokens(criterion: &mut Criterion) {
-    let keys = Arc::new(KeySet::new(
-        SigningKey::generate().expect("a key"),
-        Vec::new(),
-    ));
+    let key = SigningKey::generate().expect("a key");
+    let keys = Arc::new(Keys::new(KeySet::new(key, Vec::new())));
     let (issuer, audience) = ("http://127.0.0.1/identity", "ocsapi");
     let issuer_of_tokens = Issuer::new(
         issuer.into(),

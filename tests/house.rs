@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("json", &["domain"]),
     ("system", &["domain"]),
-    ("tokens", &["domain", "json"]),
+    ("tokens", &["domain", "json", "system"]),
     ("store", &["domain"]),
     ("directory", &["domain", "store"]),
     ("service", &["domain", "directory", "store", "tokens"]),

@@ -121,6 +121,7 @@ fn perform(
                 clock: service.clock.clone(),
             },
             key_path: key_path(&data.data),
+            keys: None,
             service: Some(service.clone()),
             now: monotonic_now,
         };

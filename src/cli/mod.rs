@@ -10,6 +10,7 @@ mod clock;
 mod compact;
 mod export;
 mod import;
+mod keys;
 mod offline;
 mod reach;
 mod recover;
@@ -59,6 +60,9 @@ enum Command {
     /// Create a new client with Cluster Operator in the store of a stopped service, for when every
     /// operator is locked out, and print its secret once.
     Recover(recover::Arguments),
+    /// Show the keys that tokens are signed with, or let another one sign: of a running or a stopped
+    /// service. Touches no row of the store.
+    Keys(keys::Arguments),
     /// Show or reset the time that the service goes on from.
     Clock(clock::Arguments),
     /// Copy the store of a stopped service without the space of deleted rows, and put the copy in
@@ -124,6 +128,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Clock(arguments) => clock::run(&arguments),
         Command::Compact(arguments) => compact::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

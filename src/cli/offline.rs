@@ -17,6 +17,7 @@ use crate::system::memory::ProcessMemory;
 use crate::system::random::SystemRandom;
 use crate::tokens::jwt::Issuer;
 use crate::tokens::key::{KeySet, SigningKey};
+use crate::tokens::keys::Keys;
 use crate::tokens::verify::Verifier;
 
 /// Where the changes are recorded, as those of the service are.
@@ -45,7 +46,7 @@ pub async fn start(
     let store = Arc::new(store);
     // It issues no token and verifies none.
     let key = SigningKey::generate().map_err(|error| error.to_string())?;
-    let keys = Arc::new(KeySet::new(key, Vec::new()));
+    let keys = Arc::new(Keys::new(KeySet::new(key, Vec::new())));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let issuer = Issuer::new(
         String::new(),

@@ -38,6 +38,7 @@ pub fn perform(
                 id,
             },
             key_path: key_path(&data.data),
+            keys: None,
             service: None,
             now: monotonic_now,
         };

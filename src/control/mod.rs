@@ -31,6 +31,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::TenantId;
 use crate::service::Service;
 use crate::service::archive::{Progress, Source};
+use crate::tokens::key_holder::KeyHolder;
+use crate::tokens::key_ring::{Listed, Rotated, State};
 
 /// What can be asked for: one line of JSON on the socket.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,10 @@ pub enum Request {
     Export { tenant: Option<String> },
     /// Takes an archive as data, and creates what it has of a tenant, or of all.
     Import { tenant: Option<String> },
+    /// Gives the names of the signing keys.
+    ListKeys {},
+    /// Lets another key sign; `at_once` also takes the keys of before away.
+    RotateKeys { at_once: bool },
 }
 
 /// How a request ended.
@@ -66,6 +72,55 @@ pub enum Answer {
         created: u64,
         there: u64,
     },
+    Keys {
+        keys: Vec<Key>,
+    },
+    Rotated {
+        /// The name of the key that signs now.
+        signing: String,
+        /// How long the one before it verifies; null where it does not any more.
+        retired_until: Option<String>,
+    },
+}
+
+/// A signing key, without anything that is secret of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    pub kid: String,
+    /// `next`, `signing`, or `retired until` a time.
+    pub state: String,
+    /// Null where it is not known.
+    pub created: Option<String>,
+}
+
+impl From<Vec<Listed>> for Answer {
+    fn from(listed: Vec<Listed>) -> Self {
+        let key = |key: Listed| Key {
+            kid: key.kid,
+            state: match key.state {
+                State::Next => "next".to_owned(),
+                State::Signing => "signing".to_owned(),
+                State::Retired { until } => format!("retired until {}", until.whole_seconds()),
+            },
+            created: key
+                .created
+                .map(|created| created.whole_seconds().to_string()),
+        };
+        Self::Keys {
+            keys: listed.into_iter().map(key).collect(),
+        }
+    }
+}
+
+impl From<Rotated> for Answer {
+    fn from(rotated: Rotated) -> Self {
+        Self::Rotated {
+            signing: rotated.signing,
+            retired_until: rotated
+                .retired_until
+                .map(|until| until.whole_seconds().to_string()),
+        }
+    }
 }
 
 /// Where data and progress go. An error ends the work: nobody wants it any more.
@@ -79,6 +134,8 @@ pub struct Context {
     pub source: Source,
     /// The file of the signing key.
     pub key_path: PathBuf,
+    /// The keys of a service that runs.
+    pub keys: Option<Arc<KeyHolder>>,
     /// What writes; a command that only reads has none.
     pub service: Option<Arc<Service>>,
     /// The monotonic clock.

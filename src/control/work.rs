@@ -10,6 +10,7 @@ use crate::service::archive::{self, Progress, Wanted};
 use crate::service::import::import;
 use crate::store::archive::Kind;
 use crate::tokens::key_file;
+use crate::tokens::key_holder::KeyHolder;
 
 /// How often a word goes out while nothing else does, so that it is noticed when nobody listens.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -44,6 +45,12 @@ pub async fn perform(
             };
             take(context, wanted, output).await
         }
+        Request::ListKeys {} => Ok(keys(context)?.list(context.source.clock.now()).into()),
+        Request::RotateKeys { at_once } => {
+            let rotated = keys(context)?.rotate(context.source.clock.now(), *at_once)?;
+            log::info!("the signing keys were rotated: {rotated}");
+            Ok(rotated.into())
+        }
         Request::Import { tenant } => {
             let tenant = tenant_id(tenant.as_deref())?;
             let Some(service) = &context.service else {
@@ -59,6 +66,11 @@ pub async fn perform(
             })
         }
     }
+}
+
+fn keys(context: &Context) -> Result<&KeyHolder, String> {
+    let keys = context.keys.as_deref();
+    keys.ok_or_else(|| "there are no keys here".to_owned())
 }
 
 async fn check(context: &Context, output: &mut dyn Output) -> Result<Answer, String> {

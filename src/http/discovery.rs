@@ -1,5 +1,7 @@
 //! The documents that anybody may read: discovery in both places where libraries look (OpenID
-//! Connect Discovery, RFC 8414), and the keys (RFC 7517). Made once, at start.
+//! Connect Discovery, RFC 8414), made once, at start, and the keys of now (RFC 7517).
+
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, IF_NONE_MATCH};
@@ -9,11 +11,8 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use crate::tokens::jwt::SCOPE;
-use crate::tokens::key::KeySet;
-
-/// How long a reader may keep a document, in seconds. A new key is published at least this long
-/// before it signs.
-const MAX_AGE: &str = "public, max-age=300";
+use crate::tokens::key_ring::JWKS_MAX_AGE;
+use crate::tokens::keys::Keys;
 
 /// RFC 8414 section 2. What a server without an authorization endpoint cannot say is left out:
 /// `docs/divergences.md`.
@@ -58,7 +57,10 @@ impl Document {
             true => Answer::empty(StatusCode::NOT_MODIFIED),
             false => Answer::json_bytes(StatusCode::OK, self.body.clone()),
         };
-        answer.header(CACHE_CONTROL, HeaderValue::from_static(MAX_AGE));
+        // For both: who has found the keys by a document may keep it as long as them.
+        if let Ok(kept) = HeaderValue::try_from(format!("public, max-age={JWKS_MAX_AGE}")) {
+            answer.header(CACHE_CONTROL, kept);
+        }
         answer.with_etag(&self.etag)
     }
 }
@@ -66,12 +68,12 @@ impl Document {
 /// Discovery and keys.
 pub struct Documents {
     discovery: Document,
-    keys: Document,
+    keys: Arc<Keys>,
 }
 
 impl Documents {
     /// `issuer` is the issuer identifier, `{base}/identity`.
-    pub fn new(issuer: &str, keys: &KeySet) -> Self {
+    pub fn new(issuer: &str, keys: Arc<Keys>) -> Self {
         let metadata = Metadata {
             issuer,
             token_endpoint: format!("{issuer}/connect/token"),
@@ -82,7 +84,7 @@ impl Documents {
         };
         Self {
             discovery: Document::new(serde_json::to_vec(&metadata).unwrap_or_default()),
-            keys: Document::new(keys.jwks().to_vec()),
+            keys,
         }
     }
 
@@ -90,7 +92,8 @@ impl Documents {
         self.discovery.answer(headers)
     }
 
+    /// Made anew for each reader, who comes once in its max-age.
     pub fn keys(&self, headers: &HeaderMap) -> Answer {
-        self.keys.answer(headers)
+        Document::new(self.keys.now().jwks().to_vec()).answer(headers)
     }
 }

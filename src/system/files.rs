@@ -31,6 +31,11 @@ pub fn replace_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     fs::rename(&unfinished, path)?;
+    sync_directory_of(path)
+}
+
+/// Makes the name of a file durable.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     sync_directory(match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

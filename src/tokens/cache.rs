@@ -45,12 +45,13 @@ impl Hasher for OfTag {
 ///
 /// It has a young and an old half. What is verified or found again is young; when the young half
 /// is full it becomes the old one, and what was old and not asked for since is forgotten.
-/// Whoever changes the keys of the verifier begins a new cache, else a token of a key that was
-/// taken away is accepted until it expires.
+/// What was verified with one edition of the keys is forgotten with it: a token of a key that was
+/// taken away is refused by the next request.
 pub struct VerifiedCache {
     /// `None` where the system gave no randomness: then nothing is remembered.
     key: Option<LessSafeKey>,
     capacity: usize,
+    edition: u64,
     young: Tokens,
     old: Tokens,
 }
@@ -64,6 +65,7 @@ impl VerifiedCache {
         Self {
             key: draw_key().ok(),
             capacity: capacity.max(1),
+            edition: 0,
             young: Tokens::default(),
             old: Tokens::default(),
         }
@@ -79,16 +81,26 @@ impl VerifiedCache {
         if token.len() > verify::LONGEST {
             return Err(TokenError::TooLong);
         }
+        let keys = verifier.keys().now();
+        self.begin_anew_unless(keys.edition());
         let tag = self.tag_of(token);
         if let Some(verified) = tag.and_then(|tag| self.get(&tag)) {
             verified.check_time(now)?;
             return Ok(verified);
         }
-        let verified = verifier.verify(token, now)?;
+        let verified = verifier.verify_with(&keys, token, now)?;
         if let Some(tag) = tag {
             self.insert(tag, verified.clone());
         }
         Ok(verified)
+    }
+
+    fn begin_anew_unless(&mut self, edition: u64) {
+        if self.edition != edition {
+            self.edition = edition;
+            self.young.clear();
+            self.old.clear();
+        }
     }
 
     fn tag_of(&self, token: &str) -> Option<TokenTag> {
@@ -134,6 +146,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{ClientId, Epoch, Generation, Revision, TenantId};
     use crate::tokens::key::{KeySet, SigningKey};
+    use crate::tokens::keys::Keys;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_parts(seconds, 0).unwrap()
@@ -174,10 +187,25 @@ mod tests {
         assert!(tags(&cache).is_disjoint(&tags(&other)));
     }
 
+    fn keys() -> KeySet {
+        KeySet::new(SigningKey::generate().unwrap(), vec![])
+    }
+
     /// Accepts nothing: what is accepted came from the cache.
     fn verifier() -> Verifier {
-        let keys = KeySet::new(SigningKey::generate().unwrap(), vec![]);
+        let keys = Keys::new(keys());
         Verifier::new("issuer".into(), "audience".into(), keys.into())
+    }
+
+    #[test]
+    fn with_other_keys_nothing_is_known_any_more() {
+        let (mut cache, verifier) = (VerifiedCache::default(), verifier());
+        cache.insert(digest_of("token"), verified(100));
+        assert!(cache.verify(&verifier, "token", at(99)).is_ok());
+        verifier.keys().replace(keys());
+        let refused = cache.verify(&verifier, "token", at(99));
+        assert_eq!(refused, Err(TokenError::Malformed));
+        assert!(cache.young.is_empty() && cache.old.is_empty());
     }
 
     #[test]

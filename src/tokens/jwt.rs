@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 
-use super::key::{KeySet, SIGNATURE_LENGTH};
+use super::key::SIGNATURE_LENGTH;
+use super::keys::Keys;
 use crate::domain::client::TokenLifetime;
 use crate::domain::ids::{ClientId, Generation, RoleId, RoleTypeId, TenantId};
 use crate::domain::ports::{Clock, Random};
@@ -19,7 +20,7 @@ pub const SCOPE: &str = "ocsapi";
 pub struct Issuer {
     issuer: String,
     audience: String,
-    keys: Arc<KeySet>,
+    keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -63,7 +64,7 @@ impl Issuer {
     pub fn new(
         issuer: String,
         audience: String,
-        keys: Arc<KeySet>,
+        keys: Arc<Keys>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
@@ -111,7 +112,8 @@ impl Issuer {
         let mut json = Vec::with_capacity(WITHOUT_IDS + QUOTED_ID * ids);
         serde_json::to_writer(&mut json, claims).map_err(|error| IssueError(error.to_string()))?;
 
-        let key = self.keys.signing();
+        let keys = self.keys.now();
+        let key = keys.signing();
         let encoded = |bytes: usize| bytes.div_ceil(3) * 4;
         let mut token = String::with_capacity(
             key.encoded_header().len() + encoded(json.len()) + encoded(SIGNATURE_LENGTH) + 2,
@@ -174,7 +176,7 @@ mod tests {
     use crate::domain::times::Timestamp;
     use crate::system::clock::ManualClock;
     use crate::system::random::SeededRandom;
-    use crate::tokens::key::SigningKey;
+    use crate::tokens::key::{KeySet, SigningKey};
 
     const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
 
@@ -183,7 +185,10 @@ mod tests {
         Issuer::new(
             "https://id.example/identity".into(),
             "ocsapi".into(),
-            Arc::new(KeySet::new(SigningKey::generate().unwrap(), vec![])),
+            Arc::new(Keys::new(KeySet::new(
+                SigningKey::generate().unwrap(),
+                vec![],
+            ))),
             Arc::new(ManualClock::at(now)),
             Arc::new(SeededRandom::new(1)),
         )
@@ -214,7 +219,8 @@ mod tests {
         let issuer = issuer();
         let member = BuiltInRole::Member.type_id();
         let issued = issue(&issuer, &[RoleId::from_bytes([0x22; 16])], &[member]);
-        let kid = issuer.keys.signing().verification_key().kid();
+        let keys = issuer.keys.now();
+        let kid = keys.signing().verification_key().kid();
         assert_eq!(
             String::from_utf8(part(&issued.token, 0)).unwrap(),
             format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}"}}"#)
@@ -248,7 +254,8 @@ mod tests {
         let (signed, _) = token.rsplit_once('.').unwrap();
         let signature = part(&token, 2);
         assert_eq!(signature.len(), SIGNATURE_LENGTH);
-        let key = issuer.keys.signing().verification_key();
+        let keys = issuer.keys.now();
+        let key = keys.signing().verification_key();
         assert!(key.verifies(signed.as_bytes(), &signature));
         assert!(
             token

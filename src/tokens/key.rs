@@ -1,6 +1,7 @@
 //! Keys: the one that signs, those that verify, and their public form as a JWK Set (RFC 7517).
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -137,6 +138,20 @@ impl VerificationKey {
             .is_ok()
     }
 
+    /// The key with these coordinates, in base64url of 32 bytes each.
+    pub(super) fn from_coordinates(x: &str, y: &str) -> Option<Self> {
+        let mut point = vec![4];
+        for coordinate in [x, y] {
+            URL_SAFE_NO_PAD.decode_vec(coordinate, &mut point).ok()?;
+        }
+        Self::from_point(&point)
+    }
+
+    /// x and y in base64url, always of 32 bytes.
+    pub(super) fn coordinates(&self) -> (String, String) {
+        coordinates(&self.point)
+    }
+
     fn jwk(&self) -> String {
         let (x, y) = coordinates(&self.point);
         format!(
@@ -154,15 +169,17 @@ fn coordinates(point: &[u8; VerificationKey::POINT_LENGTH]) -> (String, String) 
 
 /// The key that signs, and all that verify: it, the one before it and the one after it.
 pub struct KeySet {
-    signing: SigningKey,
+    signing: Arc<SigningKey>,
     others: Vec<VerificationKey>,
     jwks: Vec<u8>,
+    edition: u64,
 }
 
 impl KeySet {
     /// `others` verify and are published but do not sign: the next key, and those whose last token
     /// still lives. The signing key need not be among them.
-    pub fn new(signing: SigningKey, others: Vec<VerificationKey>) -> Self {
+    pub fn new(signing: impl Into<Arc<SigningKey>>, others: Vec<VerificationKey>) -> Self {
+        let signing = signing.into();
         let mut different: Vec<VerificationKey> = Vec::with_capacity(others.len());
         for key in others {
             if key != signing.public && !different.contains(&key) {
@@ -177,7 +194,18 @@ impl KeySet {
             jwks: format!(r#"{{"keys":[{}]}}"#, published.join(",")).into_bytes(),
             signing,
             others: different,
+            edition: 0,
         }
+    }
+
+    pub(super) fn in_edition(self, edition: u64) -> Self {
+        Self { edition, ..self }
+    }
+
+    /// Another number for each set that replaces one: what was verified with one set holds in its
+    /// edition alone.
+    pub fn edition(&self) -> u64 {
+        self.edition
     }
 
     pub fn signing(&self) -> &SigningKey {

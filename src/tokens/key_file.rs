@@ -1,15 +1,16 @@
 //! The file of the signing key: PEM of PKCS#8, for the owner alone, durable before it is used.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::key::{self, SigningKey};
+use crate::system::files::{replace_durably, sync_directory_of};
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -29,21 +30,60 @@ impl fmt::Display for KeyFileError {
 
 impl std::error::Error for KeyFileError {}
 
-/// The key of this file; where there is no file, a new key that is written to it first.
+impl KeyFileError {
+    /// `verb` is what could not be done with the file.
+    pub(super) fn cannot(verb: &str, path: &Path, error: &io::Error) -> Self {
+        cannot(verb, path, error)
+    }
+}
+
+/// The key of this file; `None` where there is no file.
 ///
 /// When this returns a key, the file is durable: a token that is signed with it can be verified
 /// after a power failure. A file that is damaged, or that others than its owner can read, is an
-/// error and is left as it is. The directory must exist.
-pub fn load_or_create(path: &Path) -> Result<SigningKey, KeyFileError> {
+/// error and is left as it is.
+pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
     match File::open(path) {
-        Ok(file) => load(path, file),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            create(path)?;
-            let file = File::open(path).map_err(|error| cannot("read", path, &error))?;
-            load(path, file)
-        }
+        Ok(file) => load_from(path, &file).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot("read", path, &error)),
     }
+}
+
+/// A new key, in this file from now on, whatever was there; durable when it returns. The directory
+/// must exist.
+pub fn create(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let cannot_make = |error| {
+        KeyFileError(format!(
+            "Cannot make a signing key for {}: {error}. Try again.",
+            path.display()
+        ))
+    };
+    let der = key::generate_pkcs8().map_err(cannot_make)?;
+    let signing_key = SigningKey::from_pkcs8(&der).map_err(cannot_make)?;
+    replace_durably(path, encode(&der).as_bytes())
+        .map_err(|error| cannot("create", path, &error))?;
+    Ok(signing_key)
+}
+
+/// The key of a file that somebody else looks after. It may be readable to its group, as files are
+/// that a supervisor hands out, and is refused where everybody can read it or others can write it.
+pub fn load_given(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let why = |reason: &dyn fmt::Display| {
+        KeyFileError(format!("--signing-key {}: {reason}", path.display()))
+    };
+    let file = File::open(path).map_err(|error| why(&error))?;
+    if let Some(mode) = mode_of(&file).map_err(|error| why(&error))?
+        && mode & 0o027 != 0
+    {
+        return Err(why(&format_args!(
+            "everybody can read it, or others than its owner can write it (mode {mode:04o}); \
+             `chmod 600` it, and use another key if somebody may have read it"
+        )));
+    }
+    let pem = content(&file).map_err(|error| why(&error))?;
+    let der = decode(&pem).ok_or_else(|| why(&NOT_PEM))?;
+    SigningKey::from_pkcs8(&der).map_err(|error| why(&error))
 }
 
 /// The content of a key's file, for a backup that is to hold it. A file that holds no key is an
@@ -61,7 +101,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
 /// Writes the file of a key that a backup held; durable when it returns. What is no key is an error.
 pub fn restore(path: &Path, pem: &str) -> Result<(), KeyFileError> {
     key_in(path, pem)?;
-    write(path, pem).map_err(|error| cannot("create", path, &error))
+    replace_durably(path, pem.as_bytes()).map_err(|error| cannot("create", path, &error))
 }
 
 /// Whether a text is the file of a signing key.
@@ -70,22 +110,15 @@ pub fn holds_key(pem: &str) -> bool {
 }
 
 fn key_in(path: &Path, pem: impl AsRef<[u8]>) -> Result<SigningKey, KeyFileError> {
-    let der = decode(pem.as_ref()).ok_or_else(|| {
-        damaged(
-            path,
-            format_args!("it is not one PEM block of the type PRIVATE KEY"),
-        )
-    })?;
+    let der = decode(pem.as_ref()).ok_or_else(|| damaged(path, NOT_PEM))?;
     SigningKey::from_pkcs8(&der).map_err(|error| damaged(path, error))
 }
 
-fn load(path: &Path, file: File) -> Result<SigningKey, KeyFileError> {
-    for_its_owner_alone(path, &file)?;
-    let mut pem = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 1));
-    (&file)
-        .take(LARGEST + 1)
-        .read_to_end(&mut pem)
-        .map_err(|error| cannot("read", path, &error))?;
+const NOT_PEM: &str = "it is not one PEM block of the type PRIVATE KEY";
+
+fn load_from(path: &Path, file: &File) -> Result<SigningKey, KeyFileError> {
+    for_its_owner_alone(path, file)?;
+    let pem = content(file).map_err(|error| cannot("read", path, &error))?;
     let signing_key = key_in(path, &*pem)?;
     // Whoever wrote the file may have been killed before its name was durable.
     unless_read_only(file.sync_all())
@@ -94,57 +127,11 @@ fn load(path: &Path, file: File) -> Result<SigningKey, KeyFileError> {
     Ok(signing_key)
 }
 
-/// Writes a new key beside its place and then moves it there, so that no half of one is ever read.
-fn create(path: &Path) -> Result<(), KeyFileError> {
-    let der = key::generate_pkcs8().map_err(|error| {
-        KeyFileError(format!(
-            "Cannot make a signing key for {}: {error}. Start again.",
-            path.display()
-        ))
-    })?;
-    write(path, &encode(&der)).map_err(|error| cannot("create", path, &error))
-}
-
-fn write(path: &Path, pem: &str) -> io::Result<()> {
-    let temporary = temporary_beside(path)?;
-    // What a start that was killed left behind was never used.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&temporary, path)?;
-    sync_directory_of(path)
-}
-
-fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    let mut name = path
-        .file_name()
-        .ok_or(ErrorKind::InvalidFilename)?
-        .to_owned();
-    name.push(".new");
-    Ok(path.with_file_name(name))
-}
-
-#[cfg(unix)]
-fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory_of(_: &Path) -> io::Result<()> {
-    Ok(())
+/// At most one byte more than a key's file can have.
+fn content(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut pem = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 1));
+    file.take(LARGEST + 1).read_to_end(&mut pem)?;
+    Ok(pem)
 }
 
 /// What cannot be written has nothing that is not yet durable.
@@ -162,27 +149,26 @@ fn unless_read_only(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-#[cfg(unix)]
 fn for_its_owner_alone(path: &Path, file: &File) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file
-        .metadata()
-        .map_err(|error| cannot("read", path, &error))?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        return Err(KeyFileError(format!(
-            "The signing key {} is open to others than its owner (mode {:04o}). If nobody read it, `chmod 600` it; else remove it, and a new key is made.",
+    match mode_of(file).map_err(|error| cannot("read", path, &error))? {
+        Some(mode) if mode & 0o077 != 0 => Err(KeyFileError(format!(
+            "The signing key {} is open to others than its owner (mode {mode:04o}). If nobody read it, `chmod 600` it; else `credenza keys rotate --now` after it.",
             path.display(),
-            mode & 0o7777
-        )));
+        ))),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The permissions of a file, where files have any.
+#[cfg(unix)]
+fn mode_of(file: &File) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(Some(file.metadata()?.permissions().mode() & 0o7777))
 }
 
 #[cfg(not(unix))]
-fn for_its_owner_alone(_: &Path, _: &File) -> Result<(), KeyFileError> {
-    Ok(())
+fn mode_of(_: &File) -> io::Result<Option<u32>> {
+    Ok(None)
 }
 
 fn cannot(verb: &str, path: &Path, error: &io::Error) -> KeyFileError {
@@ -232,15 +218,19 @@ fn decode(pem: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
+    /// Of the key that is there, or of a new one.
     fn kid(path: &Path) -> String {
-        let key = load_or_create(path).map_err(|error| error.to_string());
-        key.unwrap().verification_key().kid().to_owned()
+        let key = load(path).unwrap();
+        let key = key.unwrap_or_else(|| create(path).unwrap());
+        key.verification_key().kid().to_owned()
     }
 
     fn refused(path: &Path) -> String {
-        load_or_create(path).err().unwrap().to_string()
+        load(path).err().unwrap().to_string()
     }
 
     #[test]
@@ -285,6 +275,8 @@ mod tests {
         for mode in [0o640, 0o604, 0o660] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert!(refused(&path).contains("chmod 600"));
+            // One that somebody else looks after may be its group's to read.
+            assert_eq!(load_given(&path).is_ok(), mode == 0o640, "{mode:o}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         kid(&path);
@@ -318,7 +310,9 @@ mod tests {
     #[test]
     fn a_place_that_cannot_be_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let error = refused(&directory.path().join("missing/key"));
+        let missing = directory.path().join("missing/key");
+        assert!(load(&missing).unwrap().is_none());
+        let error = create(&missing).err().unwrap().to_string();
         assert!(error.contains("must exist"), "{error}");
         refused(directory.path());
     }

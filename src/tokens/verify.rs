@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::key::{KeySet, SIGNATURE_LENGTH};
+use super::keys::Keys;
 use crate::domain::ids::{ClientId, Generation, TenantId};
 use crate::domain::times::Timestamp;
 use crate::json::{Json, Names, Object};
@@ -24,7 +25,7 @@ const ISSUED_AHEAD: i64 = 60;
 pub struct Verifier {
     issuer: String,
     audience: String,
-    keys: Arc<KeySet>,
+    keys: Arc<Keys>,
 }
 
 /// Whom a good token speaks of. What that client may do is looked up, not read from the token.
@@ -93,7 +94,7 @@ impl std::error::Error for TokenError {}
 
 impl Verifier {
     /// Accepts tokens whose `iss` is exactly `issuer` and whose `aud` is or holds `audience`.
-    pub fn new(issuer: String, audience: String, keys: Arc<KeySet>) -> Self {
+    pub fn new(issuer: String, audience: String, keys: Arc<Keys>) -> Self {
         Self {
             issuer,
             audience,
@@ -101,9 +102,24 @@ impl Verifier {
         }
     }
 
+    /// The keys that tokens are verified with.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     /// Checks a token in its compact form. Nothing of its claims is read before its signature is
     /// known to be good.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+        self.verify_with(&self.keys.now(), token, now)
+    }
+
+    /// The same with a set that was taken before.
+    pub(super) fn verify_with(
+        &self,
+        keys: &KeySet,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
         if token.len() > LONGEST {
             return Err(TokenError::TooLong);
         }
@@ -117,7 +133,7 @@ impl Verifier {
             return Err(TokenError::Signature);
         }
         let kid = kid_of(&header)?;
-        let key = self.keys.find(&kid).ok_or(TokenError::UnknownKey)?;
+        let key = keys.find(&kid).ok_or(TokenError::UnknownKey)?;
         if !key.verifies(signed.as_bytes(), &signature) {
             return Err(TokenError::Signature);
         }

@@ -66,6 +66,7 @@ def normalised(text):
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
     text = re.sub(r"crdz_[A-Za-z0-9_-]{49}", "SECRET", text)
+    text = re.sub(r"(?<![\w-])[\w-]{43}(?![\w-])", "KID", text)
     text = re.sub(r"\bdb-\d+", "db-N", text)
     return re.sub(r"(?<![\w/.:-])\d+(\.\d+)?",
                   lambda found: found[0] if found[0] in STATUSES else "N", text)

@@ -130,7 +130,7 @@ fn files_of_a_store_of_before_are_made_private() {
     let data = directory.path().join("store");
     set_up(&data);
     for path in everything(&data) {
-        let is_key = path.ends_with("signing-key.pem");
+        let is_key = path.extension().is_some_and(|end| end == "pem");
         match path.is_dir() {
             _ if path == data || is_key => {}
             true => set_mode(&path, 0o755),
@@ -150,4 +150,12 @@ fn a_signing_key_that_others_could_read_is_not_made_good_in_silence() {
     set_mode(&key, 0o644);
     run(serve(&data)).refused_because("chmod 600");
     assert_eq!(mode(&key), 0o644);
+    set_mode(&key, 0o600);
+    // The next one has signed nothing yet: another one takes its place.
+    let next = data.join("next-key.pem");
+    let open = fs::read(&next).unwrap();
+    set_mode(&next, 0o640);
+    Service::start(serve(&data)).terminate();
+    assert_eq!(mode(&next), 0o600);
+    assert_ne!(fs::read(&next).unwrap(), open);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 
+use super::keys::{RotateEvery, parse_rotate_every};
 use super::schedule::{Schedule, parse_every};
 use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
@@ -62,6 +63,21 @@ pub struct Arguments {
     /// How much memory the process may use, such as 512MiB [default: a quarter of the machine's].
     #[arg(long, env = "CREDENZA_MEMORY", value_name = "SIZE", value_parser = parse_size)]
     memory: Option<u64>,
+
+    /// Sign tokens with the key in this file (P-256, PKCS#8 in PEM) and never change it [default:
+    /// keys of the service's own, in the data directory].
+    #[arg(long, env = "CREDENZA_SIGNING_KEY", value_name = "FILE")]
+    signing_key: Option<PathBuf>,
+
+    /// How often another one of the service's own keys signs, such as 12h or 90d, or never.
+    #[arg(
+        long,
+        env = "CREDENZA_ROTATE_KEYS_EVERY",
+        default_value = "90d",
+        value_name = "TIME",
+        value_parser = parse_rotate_every
+    )]
+    rotate_keys_every: RotateEvery,
 
     /// Take backups into this directory, without the signing key; it is created where it is missing.
     #[arg(long, env = "CREDENZA_BACKUP_DIR", value_name = "DIR")]
@@ -156,6 +172,8 @@ impl Arguments {
                 (false, false) => DataSet::Plain,
             },
             bootstrap,
+            signing_key: self.signing_key,
+            rotate_keys: self.rotate_keys_every,
             backups: self.backup_dir.map(|directory| Schedule {
                 directory,
                 every: self.backup_every,

@@ -1,5 +1,5 @@
-//! What runs beside HTTP and the writer while the service runs: the control socket, and backups on
-//! a schedule.
+//! What runs beside HTTP and the writer while the service runs: the control socket, and the keys and
+//! backups on their schedules.
 
 use std::io;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 #[cfg(unix)]
 use super::key_path;
+use super::keys::{RotateEvery, Rotation};
 use super::schedule::{Schedule, Scheduled};
 #[cfg(unix)]
 use crate::control::{Context, Server};
@@ -15,6 +16,7 @@ use crate::service::Service;
 use crate::service::archive::Source;
 #[cfg(unix)]
 use crate::system::clock::monotonic_now;
+use crate::tokens::key_holder::KeyHolder;
 
 /// What has to be stopped before the store is closed.
 #[derive(Default)]
@@ -22,26 +24,37 @@ pub struct Background {
     #[cfg(unix)]
     control: Option<Server>,
     backups: Option<Scheduled>,
+    keys: Option<Rotation>,
+}
+
+/// What it works on.
+pub struct Parts {
+    pub service: Arc<Service>,
+    pub source: Source,
+    pub keys: Arc<KeyHolder>,
 }
 
 impl Background {
     /// Starts it. That the socket cannot be had is no reason not to serve: the log says so. Without a
-    /// thread for the backups that somebody counts on there is no start.
+    /// thread for the backups or the keys that somebody counts on there is no start.
     pub fn start(
         data: &Path,
-        service: Arc<Service>,
-        source: Source,
+        parts: Parts,
         random: &dyn Random,
         schedule: Option<Schedule>,
+        rotate_keys: RotateEvery,
     ) -> io::Result<Self> {
+        let source = &parts.source;
         let scheduled = schedule.map(|schedule| Scheduled::start(schedule, source.clone()));
         let backups = scheduled.transpose()?;
+        let keys = Rotation::start(parts.keys.clone(), source.clock.clone(), rotate_keys)?;
         #[cfg(not(unix))]
-        let _ = (data, service, random);
+        let _ = (data, random);
         Ok(Self {
             #[cfg(unix)]
-            control: control(data, service, source, random),
+            control: control(data, parts, random),
             backups,
+            keys: Some(keys),
         })
     }
 
@@ -54,20 +67,19 @@ impl Background {
         if let Some(backups) = self.backups {
             backups.stop();
         }
+        if let Some(keys) = self.keys {
+            keys.stop();
+        }
     }
 }
 
 #[cfg(unix)]
-fn control(
-    data: &Path,
-    service: Arc<Service>,
-    source: Source,
-    random: &dyn Random,
-) -> Option<Server> {
+fn control(data: &Path, parts: Parts, random: &dyn Random) -> Option<Server> {
     let context = Context {
-        source,
-        key_path: key_path(data),
-        service: Some(service),
+        source: parts.source,
+        key_path: parts.keys.file().unwrap_or_else(|| key_path(data)),
+        keys: Some(parts.keys),
+        service: Some(parts.service),
         now: monotonic_now,
     };
     match Server::start(data, context, random) {

@@ -4,6 +4,7 @@ mod arguments;
 mod background;
 mod clock_keeper;
 mod first_start;
+mod keys;
 mod memory_keeper;
 mod running;
 mod schedule;
@@ -12,7 +13,8 @@ mod settings;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
-pub use running::{Running, StartError, key_path, open_audit_log, start};
+pub use keys::{RotateEvery, key_path};
+pub use running::{Running, StartError, open_audit_log, start};
 pub use schedule::Schedule;
 pub use settings::{Base, Between, BootstrapSettings, DataSet, Settings};
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,15 +15,16 @@ use actix_web::dev::ServerHandle;
 use arc_swap::ArcSwapOption;
 use uuid::Uuid;
 
-use super::background::Background;
+use super::background::{self, Background};
 use super::clock_keeper::ClockKeeper;
 use super::first_start;
+use super::keys;
 use super::memory_keeper;
 use super::schedule;
 use super::settings::{DataSet, Settings};
 use crate::domain::error::Refusal;
 use crate::domain::ids::Epoch;
-use crate::domain::ports::Random;
+use crate::domain::ports::{Clock, Random};
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
 use crate::service::archive::Source;
@@ -35,8 +36,7 @@ use crate::store::{Store, StoreError};
 use crate::system::clock::monotonic_now;
 use crate::telemetry::audit::AuditFile;
 use crate::tokens::jwt::Issuer;
-use crate::tokens::key::{KeySet, SigningKey};
-use crate::tokens::key_file;
+use crate::tokens::key_holder::KeyHolder;
 use crate::tokens::verify::Verifier;
 
 /// Why the service did not start, in one line for a person.
@@ -78,7 +78,6 @@ struct Opening {
     store: Arc<dyn Store>,
     /// The same store, where its first start has to be ended with a marker.
     fresh: Fresh,
-    key: SigningKey,
     /// The id of a store on disk.
     id: Option<Uuid>,
 }
@@ -156,24 +155,20 @@ impl Running {
             Some(path) => Some(open_audit_log(path)?),
             None => None,
         };
-        let Opening {
-            store,
-            fresh,
-            key,
-            id,
-        } = open_store(&settings).await?;
+        let Opening { store, fresh, id } = open_store(&settings).await?;
         let store = match &settings.between {
             Some(between) => between(store),
             None => store,
         };
         let keeper = ClockKeeper::start(&settings, matches!(fresh, Fresh::No));
-        let keys = Arc::new(KeySet::new(key, Vec::new()));
-        let issuer = format!("{base}/identity");
-        let documents = Documents::new(&issuer, &keys);
         let (clock, random) = (keeper.clock(), settings.random.clone());
         if let Some(warning) = settings.too_little_memory() {
             log::warn!("{warning}");
         }
+        let holder = open_keys(&settings, matches!(fresh, Fresh::No), &*clock).await?;
+        let keys = holder.keys();
+        let issuer = format!("{base}/identity");
+        let documents = Documents::new(&issuer, keys.clone());
         let service = Service::start(service::Parts {
             store: store.clone(),
             issuer: Issuer::new(
@@ -217,9 +212,15 @@ impl Running {
                     clock,
                     id,
                 };
-                let schedule = settings.backups;
-                Background::start(data, service.clone(), source, &*random, schedule)
-                    .map_err(|error| StartError(format!("no backups can be taken: {error}")))?
+                let parts = background::Parts {
+                    service: service.clone(),
+                    source,
+                    keys: holder,
+                };
+                let (backups, rotate_keys) = (settings.backups, settings.rotate_keys);
+                Background::start(data, parts, &*random, backups, rotate_keys).map_err(|error| {
+                    StartError(format!("nothing can be done on a schedule: {error}"))
+                })?
             }
             _ => Background::default(),
         };
@@ -258,12 +259,10 @@ async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
     let Some(directory) = settings.data.clone() else {
         let mut epoch = [0; 4];
         settings.random.fill(&mut epoch);
-        let key = SigningKey::generate().map_err(|error| StartError(error.to_string()))?;
         let store = Arc::new(MemoryStore::new(Epoch(u32::from_be_bytes(epoch))));
         return Ok(Opening {
             store,
             fresh: Fresh::InMemory,
-            key,
             id: None,
         });
     };
@@ -274,27 +273,28 @@ async fn open_store(settings: &Settings) -> Result<Opening, StartError> {
         .unwrap_or_else(|_| Err(StartError("the store could not be opened".into())))
 }
 
-/// The file of the signing key, in the data directory and outside the store.
-pub fn key_path(directory: &Path) -> PathBuf {
-    directory.join("signing-key.pem")
+async fn open_keys(
+    settings: &Settings,
+    expected: bool,
+    clock: &dyn Clock,
+) -> Result<Arc<KeyHolder>, StartError> {
+    let (data, given) = (settings.data.clone(), settings.signing_key.clone());
+    let now = clock.now();
+    let opening = tokio::task::spawn_blocking(move || {
+        keys::open(data.as_deref(), given.as_deref(), expected, now)
+    });
+    let opened = opening
+        .await
+        .unwrap_or_else(|_| Err("the signing keys could not be opened".to_owned()));
+    opened.map(Arc::new).map_err(StartError)
 }
 
 fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, StartError> {
-    let opened = SledStore::open(directory, random)?;
-    if matches!(opened, Opened::Existing(_)) && !key_path(directory).exists() {
-        log::warn!(
-            "{} is missing: a new key is made, and every token of before is refused",
-            key_path(directory).display()
-        );
-    }
-    let key = key_file::load_or_create(&key_path(directory))
-        .map_err(|error| StartError(error.to_string()))?;
-    Ok(match opened {
+    Ok(match SledStore::open(directory, random)? {
         Opened::Existing(store) => Opening {
             id: Some(store.identity().store),
             store: Arc::new(store),
             fresh: Fresh::No,
-            key,
         },
         Opened::Fresh(store) => {
             let store = Arc::new(store);
@@ -302,7 +302,6 @@ fn open_directory(directory: &Path, random: &dyn Random) -> Result<Opening, Star
                 store: store.clone(),
                 id: Some(store.identity().store),
                 fresh: Fresh::OnDisk(store),
-                key,
             }
         }
     })

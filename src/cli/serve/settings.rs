@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Schedule;
+use super::{RotateEvery, Schedule};
 use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::ports::{Clock, Memory, Monotonic, Random};
 use crate::service::decide::Limits;
@@ -29,6 +29,9 @@ pub struct Settings {
     pub memory: Arc<dyn Memory>,
     pub data_set: DataSet,
     pub bootstrap: BootstrapSettings,
+    /// The file of a signing key that somebody else looks after; `None`: the service has its own.
+    pub signing_key: Option<PathBuf>,
+    pub rotate_keys: RotateEvery,
     /// The backups that the service takes by itself.
     pub backups: Option<Schedule>,
     /// How many threads answer; `None` is one a processor.

@@ -19,7 +19,7 @@ const NOW: i64 = 1_800_000_000;
 const TID: &str = "11111111-1111-1111-1111-111111111111";
 
 struct World {
-    keys: Arc<KeySet>,
+    keys: Arc<Keys>,
     verifier: Verifier,
 }
 
@@ -29,7 +29,7 @@ impl World {
     }
 
     fn with(keys: KeySet) -> Self {
-        let keys = Arc::new(keys);
+        let keys = Arc::new(Keys::new(keys));
         let verifier = Verifier::new(ISSUER.into(), "ocsapi".into(), keys.clone());
         Self { keys, verifier }
     }
@@ -55,8 +55,9 @@ impl World {
         issuer.issue(&subject).unwrap().token
     }
 
-    fn kid(&self) -> &str {
-        self.keys.signing().verification_key().kid()
+    fn kid(&self) -> String {
+        let keys = self.keys.now();
+        keys.signing().verification_key().kid().to_owned()
     }
 
     fn header(&self) -> Value {
@@ -66,7 +67,7 @@ impl World {
     /// A token with our signature over whatever header and claims.
     fn forge(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         let signed = format!("{}.{}", encode(header), encode(claims));
-        let signature = self.keys.signing().sign(signed.as_bytes()).unwrap();
+        let signature = self.keys.now().signing().sign(signed.as_bytes()).unwrap();
         format!("{signed}.{}", encode(signature))
     }
 

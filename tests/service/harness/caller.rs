@@ -98,6 +98,14 @@ impl Caller {
         }
     }
 
+    /// The same client over connections that nobody else uses.
+    pub fn with_connections_of_its_own(&self) -> Self {
+        Self {
+            agent: anonymous(self.address).agent,
+            ..self.clone()
+        }
+    }
+
     /// The same client, whose paths name another tenant.
     pub fn in_tenant(&self, tenant: &str) -> Self {
         Self {

@@ -44,11 +44,19 @@ impl Jwt {
     }
 }
 
-/// The keys that a service publishes.
+pub const JWKS: &str = "/identity/.well-known/openid-configuration/jwks";
+
+/// The keys that a service publishes, the one that signs first.
 pub fn published_keys(server: &Server) -> Vec<Value> {
-    let path = "/identity/.well-known/openid-configuration/jwks";
-    let keys = anonymous(server.address()).get(path).expect(200).json();
+    let keys = anonymous(server.address()).get(JWKS).expect(200).json();
     keys["keys"].as_array().unwrap().clone()
+}
+
+/// Their names.
+pub fn published_kids(server: &Server) -> Vec<String> {
+    let keys = published_keys(server);
+    let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
+    keys.iter().map(kid).collect()
 }
 
 /// The uncompressed point of a JWK; both coordinates have 32 bytes.

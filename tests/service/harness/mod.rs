@@ -20,7 +20,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
+use credenza::cli::serve::{
+    Base, Between, BootstrapSettings, DataSet, RotateEvery, Schedule, Settings, start,
+};
 use credenza::domain::ids::{ClientId, TenantId};
 use credenza::domain::ports::{Random, Unmeasured};
 use credenza::domain::times::Timestamp;
@@ -57,6 +59,9 @@ pub struct Choices {
     pub print_first: bool,
     /// Backups that the service takes by itself: how often, in seconds, and how many are kept.
     pub backups: Option<(u64, usize)>,
+    /// The file of a signing key that is given to the service.
+    pub signing_key: Option<std::path::PathBuf>,
+    pub rotate_keys: RotateEvery,
     /// How long the store may take for a batch.
     pub patience: Duration,
     /// What stands between the service and its store.
@@ -74,6 +79,8 @@ impl Default for Choices {
             memory_bytes: 512 << 20,
             print_first: false,
             backups: None,
+            signing_key: None,
+            rotate_keys: Settings::ROTATE_EVERY,
             patience: Settings::PATIENCE,
             faults: None,
             audit_log: None,
@@ -158,6 +165,8 @@ impl Server {
             memory: Arc::new(Unmeasured),
             data_set: self.choices.data_set,
             bootstrap,
+            signing_key: self.choices.signing_key.clone(),
+            rotate_keys: self.choices.rotate_keys,
             backups: self.choices.backups.map(|(seconds, keep)| Schedule {
                 directory: self.backups(),
                 every: Duration::from_secs(seconds),

@@ -2,6 +2,7 @@
 //! named by its number. `tests/security.rs` sees that none is missing.
 
 mod discovery;
+mod keys;
 mod life;
 mod long_lists;
 mod refusal_times;

@@ -33,7 +33,7 @@ fn only_es256_is_an_algorithm() {
         encode(claims().to_string())
     );
     let tag = hmac::sign(
-        &hmac::Key::new(hmac::HMAC_SHA256, world.keys.jwks()),
+        &hmac::Key::new(hmac::HMAC_SHA256, world.keys.now().jwks()),
         signed.as_bytes(),
     );
     assert!(world.verify(&format!("{signed}.{}", encode(tag))).is_err());
@@ -98,7 +98,7 @@ fn a_key_is_one_of_ours_by_its_exact_name() {
 fn a_key_in_overlap_verifies_and_a_removed_one_does_not() {
     let old = World::new();
     let token = old.issue();
-    let old_key = old.keys.signing().verification_key().clone();
+    let old_key = old.keys.now().signing().verification_key().clone();
     let overlap = World::with(KeySet::new(SigningKey::generate().unwrap(), vec![old_key]));
     assert!(overlap.verify(&token).is_ok());
     assert!(overlap.verify(&overlap.issue()).is_ok());
@@ -108,7 +108,7 @@ fn a_key_in_overlap_verifies_and_a_removed_one_does_not() {
 #[test]
 fn no_other_member_of_a_header_is_accepted() {
     let world = World::new();
-    let jwks: Value = serde_json::from_slice(world.keys.jwks()).unwrap();
+    let jwks: Value = serde_json::from_slice(world.keys.now().jwks()).unwrap();
     for (name, value) in [
         ("crit", json!(["x"])),
         ("crit", json!([])),
