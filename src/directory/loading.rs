@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use super::budget::Turn;
 use super::snapshot::TenantSnapshot;
 use super::{Directory, Resident};
@@ -219,7 +221,7 @@ impl Directory {
             let rows = store.load(id).await;
             (rows, turn)
         });
-        let (rows, turn) = reading.await.map_err(|_| stopped())?;
+        let (rows, turn) = reading.await.map_err(broken_off)?;
         self.budget.give_back();
         Ok((rows?, turn))
     }
@@ -229,9 +231,13 @@ async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
     let working = tokio::task::spawn_blocking(work);
-    working.await.map_err(|_| stopped())
+    working.await.map_err(broken_off)
 }
 
-fn stopped() -> StoreError {
-    StoreError::Failed("reading was stopped".to_owned())
+/// Why work on another thread did not end. A panic goes on here: it costs the request that asked.
+fn broken_off(error: JoinError) -> StoreError {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => StoreError::Failed("reading was stopped".to_owned()),
+    }
 }
