@@ -13,7 +13,7 @@ use crate::domain::times::Timestamp;
 
 /// The keys of a running service.
 pub enum KeyHolder {
-    Directory(KeyRing),
+    Directory(Box<KeyRing>),
     Given {
         path: PathBuf,
         keys: Arc<Keys>,

@@ -66,7 +66,7 @@ pub fn open(
         );
     }
     let ring = KeyRing::open(directory, now).map_err(|error| words(&error))?;
-    Ok(KeyHolder::Directory(ring))
+    Ok(KeyHolder::Directory(Box::new(ring)))
 }
 
 /// The thread that looks after the keys.
