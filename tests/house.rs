@@ -43,6 +43,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/sled"]),
     ("bincode", &["src/store/sled"]),
     ("actix_web", &["src/http", "src/cli", "src/bench/floor.rs"]),
+    ("tikv_jemalloc", &["src/system"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
         "ring::",
@@ -211,4 +212,56 @@ fn nothing_is_left_for_later() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn h32_every_crate_is_locked_to_a_sum_and_from_the_one_registry() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap();
+    let mut crates = 0;
+    for package in lock.split("[[package]]").skip(1) {
+        let value = |name: &str| {
+            let line = package.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(line.trim_start_matches(" = ").trim_matches('"'))
+        };
+        let name = value("name").unwrap();
+        if name == env!("CARGO_PKG_NAME") {
+            continue;
+        }
+        crates += 1;
+        let registry = "registry+https://github.com/rust-lang/crates.io-index";
+        assert_eq!(value("source"), Some(registry), "{name}");
+        let sum = value("checksum").unwrap_or_default();
+        assert_eq!(sum.len(), 64, "{name} has no checksum");
+    }
+    assert!(crates > 50);
+    // What is unmaintained does not move by itself.
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    for pinned in ["sled = \"=0.34.7\"", "version = \"=2.0.1\""] {
+        assert!(manifest.contains(pinned), "{pinned}");
+    }
+    // No build goes past the lock.
+    for script in ["tests/run", "tests/soak", ".ci/run"] {
+        let text = std::fs::read_to_string(root.join(script)).unwrap();
+        let builds = |line: &&str| {
+            ["cargo build", "cargo test", "cargo clippy", "cargo doc"]
+                .iter()
+                .any(|command| line.trim_start().starts_with(command))
+        };
+        for line in text.lines().filter(builds) {
+            assert!(line.contains("--locked"), "{script}: {line}");
+        }
+    }
+}
+
+#[test]
+fn h32_no_code_of_ours_is_unsafe() {
+    for path in sources("src") {
+        let text = code(&path);
+        let word = |text: &str| {
+            text.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == "unsafe")
+        };
+        assert!(!word(&text), "{}", name(&path));
+    }
 }

@@ -1,5 +1,6 @@
 //! Raw sled batches: one writer that merges what its callers have queued into one transaction, makes
-//! it durable, and answers. It writes as many rows, of the same sizes, as a client without tags is.
+//! it durable, and answers. It writes as many rows, of the same sizes, as a client without tags is:
+//! its own, which holds its secret and its role, and its entry in the index of ids.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,15 +11,7 @@ use sled::transaction::{TransactionError, TransactionalTree};
 
 /// How many creations are in one batch at most, as in the service.
 const MOST: usize = 128;
-/// Clients, secrets, roles held, ids, counters, meta.
-const TREES: [&str; 6] = [
-    "clients",
-    "secrets",
-    "assignments",
-    "ids",
-    "counters",
-    "meta",
-];
+const TREES: [&str; 4] = ["clients", "ids", "counters", "meta"];
 /// The key and the content of a row: version, content and checksum of the service's rows.
 type Row = (usize, Vec<u8>, Vec<u8>);
 
@@ -67,12 +60,9 @@ impl FloorCaller {
     pub fn create(&self, tenant: &[u8], id: &str) {
         let length = u8::try_from(id.len()).expect("an id is short");
         let id = [&[length][..], id.as_bytes()].concat();
-        let role = [7; 16];
         let rows = vec![
-            (0, [tenant, &id].concat(), vec![1; 38 + id.len()]),
-            (1, [tenant, &id, &[0, 0, 0, 1]].concat(), vec![2; 39]),
-            (2, [tenant, &role, &id].concat(), vec![3; 6]),
-            (3, [&id, tenant].concat(), vec![4; 5]),
+            (0, [tenant, &id].concat(), vec![1; 92 + id.len()]),
+            (1, [&id, tenant].concat(), vec![2; 5]),
         ];
         let (done, wait) = &self.done;
         let asked = Asked {
@@ -99,9 +89,9 @@ fn serve(db: &sled::Db, trees: &[sled::Tree], file: &File, asked: &Receiver<Aske
             }
             // What moves once a batch: two counters of the tenant and the last revision.
             let tenant = &batch[0].tenant;
-            insert(4, &[&tenant[..], &[0]].concat(), &[5; 21])?;
-            insert(4, &[&tenant[..], &[2], &[7; 16]].concat(), &[6; 8])?;
-            insert(5, b"last", &[7; 37])?;
+            insert(2, &[&tenant[..], &[0]].concat(), &[3; 21])?;
+            insert(2, &[&tenant[..], &[2], &[7; 16]].concat(), &[4; 8])?;
+            insert(3, b"last", &[5; 37])?;
             Ok(())
         });
         written.expect("sled writes");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Failure;
 use super::load::{self, Pace, Work};
 use crate::system::clock::monotonic_now;
+use crate::system::cores::Cores;
 use crate::system::machine;
 
 /// A server and what it is asked for.
@@ -33,6 +34,19 @@ pub struct Effort {
     /// How long latencies are measured.
     pub latencies: Duration,
     pub threads: usize,
+    /// The load has processors of its own, so it may stay awake.
+    pub awake: bool,
+}
+
+impl Effort {
+    /// The same from the processors of the load.
+    pub fn on(self, cores: &Cores) -> Self {
+        Self {
+            threads: cores.of_load(),
+            awake: cores.are_divided(),
+            ..self
+        }
+    }
 }
 
 /// What a contender did in one turn.
@@ -65,7 +79,9 @@ pub fn turn(
     let (started, server, load) = (monotonic_now(), used(contender.process), used(own));
     let driven = load::drive(
         &contender.work,
-        Pace::Closed,
+        Pace::Closed {
+            awake: effort.awake,
+        },
         effort.turn,
         effort.threads,
         seed,

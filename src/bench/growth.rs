@@ -2,15 +2,12 @@
 //! clients, and with more tenants, each against the first of its column in turns.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::contest::{Contender, Contest, Effort, Measure, median_of};
 use super::exchange::token;
-use super::load::{self, Pace, Work};
+use super::load::{self, Work};
 use super::mixes::Asking;
 use super::process::{OPERATOR, OPERATOR_SECRET, ServerProcess};
 use super::rows::latencies;
@@ -211,7 +208,10 @@ impl Stage<'_> {
             population,
             connections: self.plan.connections,
         };
-        visit_all(&asking)?;
+        // The whole list of each, so that all of them are in memory.
+        load::visit(population.tenants, |visited| {
+            asking.whole_list_of_next(visited)
+        })?;
         Ok(Populated {
             service,
             asking,
@@ -234,16 +234,6 @@ impl Stage<'_> {
             p99: latencies.p99,
         })
     }
-}
-
-/// Reads the whole list of each tenant once, so that all of them are in memory.
-fn visit_all(asking: &Asking) -> Result<(), Failure> {
-    let visited = Arc::new(AtomicU64::new(0));
-    let work = asking.whole_list_of_next(visited.clone());
-    while visited.load(Ordering::Relaxed) < asking.population.tenants {
-        load::drive(&work, Pace::Closed, Duration::from_millis(100), 1, 0)?;
-    }
-    Ok(())
 }
 
 /// The columns as tables in Markdown.

@@ -112,11 +112,18 @@ impl Asking {
         let (population, address) = (self.population, self.address);
         let request = move |draw: &mut Draw, request: &mut Vec<u8>| {
             let (tenant, number) = any(population, draw);
-            let body = token_form(
-                seed::client(tenant, number).as_str(),
-                &seed::secret_of(tenant, number),
-            );
-            request.extend_from_slice(token_request(address, &body).as_bytes());
+            write_token_request(address, tenant, number, request);
+        };
+        self.work(Arc::new(request))
+    }
+
+    /// A token for one client after another; counts those that were asked for.
+    pub fn token_of_next(&self, visited: Arc<AtomicU64>) -> Work {
+        let (population, address) = (self.population, self.address);
+        let request = move |_: &mut Draw, request: &mut Vec<u8>| {
+            let place = visited.fetch_add(1, Ordering::Relaxed);
+            let tenant = place / population.clients % population.tenants;
+            write_token_request(address, tenant, place % population.clients, request);
         };
         self.work(Arc::new(request))
     }
@@ -264,11 +271,15 @@ pub fn token_form(client: &str, secret: &str) -> String {
     format!("grant_type=client_credentials&client_id={client}&client_secret={secret}")
 }
 
-/// A request for a token.
-pub fn token_request(address: SocketAddr, form: &str) -> String {
-    format!(
+/// A request for a token of a client, by the numbers of its tenant and its own.
+fn write_token_request(address: SocketAddr, tenant: u64, number: u64, request: &mut Vec<u8>) {
+    let client = seed::client(tenant, number);
+    let form = token_form(client.as_str(), &seed::secret_of(tenant, number));
+    let head = format!(
         "POST /identity/connect/token HTTP/1.1\r\nHost: {address}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
         form.len()
-    )
+    );
+    request.extend_from_slice(head.as_bytes());
+    request.extend_from_slice(form.as_bytes());
 }

@@ -83,10 +83,7 @@ pub trait Audience {
 /// Runs a benchmark of this program on this machine.
 pub fn run(plan: &Plan, audience: &mut dyn Audience) -> Result<Report, Failure> {
     let cores = Cores::divide();
-    let effort = Effort {
-        threads: cores.of_load(),
-        ..plan.effort
-    };
+    let effort = plan.effort.on(&cores);
     let data = plan.directory.join("data");
     audience.step("starting the service");
     let service = start(plan, &data, &cores)?;
@@ -124,10 +121,7 @@ pub fn run(plan: &Plan, audience: &mut dyn Audience) -> Result<Report, Failure> 
 /// Measures whether speed depends on how much there is.
 pub fn grow(plan: &Plan, audience: &mut dyn Audience) -> Result<Vec<Column>, Failure> {
     let cores = Cores::divide();
-    let effort = Effort {
-        threads: cores.of_load(),
-        ..plan.effort
-    };
+    let effort = plan.effort.on(&cores);
     growth::measure(plan, effort, &cores, audience)
 }
 
@@ -159,12 +153,7 @@ pub fn measure_path(
     connections: usize,
     effort: Effort,
 ) -> Result<report::Plain, Failure> {
-    let cores = Cores::default();
     let work = mixes::path(address, path, token, connections);
-    let effort = Effort {
-        threads: cores.of_load(),
-        ..effort
-    };
     let contender = contest::Contender {
         process: None,
         work,
@@ -197,5 +186,6 @@ pub fn effort(quick: bool, rounds: usize) -> Effort {
         turn,
         latencies,
         threads: 1,
+        awake: false,
     }
 }

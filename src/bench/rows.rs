@@ -91,6 +91,10 @@ impl Servers<'_> {
 /// What a quick benchmark has no time for: it needs turns of some length.
 const OF_WHOLE_BENCHMARKS: &[&str] = &["create", writers::NAME];
 
+/// The most clients that get a token before the first row, so that the service knows where they are
+/// as it does in the long run.
+const MOST_VISITED: u64 = 100_000;
+
 fn planned(asking: &Asking) -> Vec<Planned> {
     let row = |name, title, work, against, aim| Planned {
         name,
@@ -183,6 +187,12 @@ pub fn measure(
         let in_time = !plan.quick || !OF_WHOLE_BENCHMARKS.contains(&name);
         in_time && name.contains(&plan.only)
     };
+    if wanted("token") {
+        audience.step("a token for each client");
+        let clients = servers.asking.population;
+        let all = (clients.tenants * clients.clients).min(MOST_VISITED);
+        load::visit(all, |visited| servers.asking.token_of_next(visited))?;
+    }
     let mut planned = planned(servers.asking);
     planned.retain(|row| wanted(row.name));
     let rows = planned.len() + usize::from(wanted(writers::NAME));

@@ -20,6 +20,7 @@ mod transfer;
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -118,6 +119,7 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     // are told once, by us, and by it many times.
     .filter_module("sled", log::LevelFilter::Off)
     .init();
+    panic::set_hook(Box::new(tell_panic));
     match command_line.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -138,6 +140,21 @@ pub fn run(command_line: CommandLine) -> ExitCode {
     }
 }
 
+/// Says where the program panicked.
+fn tell_panic(panic: &panic::PanicHookInfo<'_>) {
+    log::error!("{}", what_is_told(panic));
+}
+
+/// The place alone: what a panic says of itself may hold anything that was sent, secrets among it,
+/// and stays out of the log.
+fn what_is_told(panic: &panic::PanicHookInfo<'_>) -> String {
+    let place = panic.location().map(ToString::to_string);
+    format!(
+        "panicked at {}; this is a mistake in Credenza",
+        place.unwrap_or_default()
+    )
+}
+
 /// Tells the person in front why a command ended, in one line.
 fn fail(why: &dyn Display) -> ExitCode {
     tell(&format_args!("credenza: {why}"));
@@ -152,4 +169,29 @@ fn say(line: &dyn Display) {
 /// Writes a line to standard error, likewise.
 fn tell(line: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn h33_of_a_panic_its_place_is_told_and_nothing_that_it_says() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = told.clone();
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            telling.lock().push(what_is_told(panic))
+        }));
+        let outcome = panic::catch_unwind(|| panic!("a secret: crdz_canary"));
+        panic::set_hook(usual);
+        assert!(outcome.is_err());
+        let told = told.lock();
+        assert!(told.iter().any(|line| line.contains("src/cli/mod.rs:")));
+        assert!(!told.iter().any(|line| line.contains("canary")));
+    }
 }

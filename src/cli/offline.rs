@@ -13,6 +13,7 @@ use crate::service::{Parts, Service};
 use crate::store::sled::SledStore;
 use crate::system::clock::SystemClock;
 use crate::system::machine::available_memory;
+use crate::system::memory::ProcessMemory;
 use crate::system::random::SystemRandom;
 use crate::tokens::jwt::Issuer;
 use crate::tokens::key::{KeySet, SigningKey};
@@ -63,7 +64,8 @@ pub async fn start(
         limits,
         patience: Settings::PATIENCE,
         audit: audit.open()?,
-        directory_bytes: usize::try_from(available_memory() / 4).unwrap_or(usize::MAX),
+        memory_bytes: available_memory() / 4,
+        memory: Arc::new(ProcessMemory::default()),
     };
     let service = Service::start(parts).await;
     Ok((service.map_err(|error| error.to_string())?, store))

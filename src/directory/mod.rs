@@ -6,10 +6,14 @@
 
 mod budget;
 pub mod client_index;
+mod common;
+mod let_go;
+mod loading;
 pub mod ordered;
 pub mod registry;
-pub mod rendered;
+mod rendered;
 pub mod snapshot;
+pub mod spare;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,13 +25,17 @@ use tokio::sync::OnceCell;
 
 use crate::domain::client::ClientRecord;
 use crate::domain::ids::{ClientId, Revision, TenantId};
+use crate::domain::ports::Memory;
 use crate::domain::role::Role;
 use crate::domain::tenant::{Tenant, TenantState};
 use crate::store::{Store, StoreError, TenantRows};
+use budget::Budget;
 use client_index::ClientIndex;
+use let_go::LetGo;
+use loading::Purpose;
 use registry::Registry;
-use rendered::Renderings;
 use snapshot::TenantSnapshot;
+use spare::Spare;
 
 /// One tenant in memory: its current snapshot, and when it was last asked for.
 struct Resident {
@@ -52,11 +60,17 @@ pub struct Directory {
     /// Held by the writer from before a commit until it is published, and by a load while it
     /// compares revisions and installs: so what is installed is durable and current.
     gate: tokio::sync::Mutex<()>,
-    budget_bytes: usize,
+    budget: Arc<Budget>,
     /// What the residents weigh together; moves only with the gate closed.
     weight: AtomicUsize,
-    renderings: Arc<Renderings>,
+    /// By how much commits let the residents grow since it was last looked whether they fit.
+    grown: AtomicUsize,
+    let_go: LetGo,
+    spare: Arc<Spare>,
 }
+
+/// Growth by commits that is not looked at: measuring costs some microseconds.
+const GROWTH: usize = 1 << 20;
 
 /// Held while a batch is made durable and published.
 pub struct CommitGate<'a>(
@@ -66,13 +80,14 @@ pub struct CommitGate<'a>(
 impl Directory {
     /// Reads the registry of tenants; the tenants themselves come when they are asked for.
     ///
-    /// `budget_bytes` bounds what the snapshots weigh together, with what is rendered of them; the
-    /// tenant in use stays, however large.
-    pub async fn open(store: Arc<dyn Store>, budget_bytes: usize) -> Result<Self, StoreError> {
+    /// What is kept ready of tenants, and then tenants, are let go where `memory` says that more than `budget_bytes` are in use.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        budget_bytes: u64,
+        memory: Arc<dyn Memory>,
+    ) -> Result<Self, StoreError> {
         let registry = Registry::load(&*store).await?;
-        let renderings = Arc::new(Renderings::default());
-        renderings.set_room(budget_bytes);
-        Ok(Self {
+        let directory = Self {
             store,
             registry: ArcSwap::from_pointee(registry),
             residents: ArcSwap::default(),
@@ -81,16 +96,19 @@ impl Directory {
             loading: Mutex::default(),
             clients: ClientIndex::default(),
             gate: tokio::sync::Mutex::new(()),
-            budget_bytes,
+            budget: Arc::new(Budget::new(budget_bytes, memory)),
             weight: AtomicUsize::new(0),
-            renderings,
-        })
+            grown: AtomicUsize::new(0),
+            let_go: LetGo::default(),
+            spare: Arc::default(),
+        };
+        directory.fit_spare();
+        Ok(directory)
     }
 
-    /// Ready forms of lists. Snapshots and they stay within the budget together; they have what
-    /// the snapshots leave.
-    pub fn renderings(&self) -> &Arc<Renderings> {
-        &self.renderings
+    /// What tenants leave of the budget, for what is made of them.
+    pub fn spare(&self) -> &Arc<Spare> {
+        &self.spare
     }
 
     /// The tenants that exist, and who holds cluster roles.
@@ -98,9 +116,27 @@ impl Directory {
         self.registry.load_full()
     }
 
-    /// The current snapshot of a tenant, loaded if it is not in memory. `None` where there is no
-    /// such tenant, or it is being deleted.
+    /// The current snapshot of a tenant, loaded if it is not in memory and there is room. `None`
+    /// where there is no such tenant, or it is being deleted. Whoever holds the snapshot of another
+    /// tenant may wait for himself.
     pub async fn tenant(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        self.tenant_for(id, Purpose::Reading).await
+    }
+
+    /// The same for the writer, who needs several tenants for one command and all of whose callers
+    /// wait: it goes without the room that readers keep.
+    pub async fn tenant_to_write(
+        &self,
+        id: TenantId,
+    ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
+        self.tenant_for(id, Purpose::Writing).await
+    }
+
+    async fn tenant_for(
+        &self,
+        id: TenantId,
+        purpose: Purpose,
+    ) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
         if let Some(resident) = self.residents.load().get(&id) {
             self.touch(resident);
             return Ok(Some(resident.snapshot.load_full()));
@@ -116,7 +152,7 @@ impl Directory {
         if let Some(what) = self.damaged.lock().get(&id) {
             return Err(StoreError::Damaged(what.clone()));
         }
-        self.load_once(id).await
+        self.load_once(id, purpose).await
     }
 
     /// The same, where it is in memory already: costs no wait.
@@ -127,14 +163,21 @@ impl Directory {
         Some(resident.snapshot.load())
     }
 
+    /// Whether [`Directory::tenant`] would have to read the store.
+    pub fn must_load(&self, id: TenantId) -> bool {
+        !self.residents.load().contains_key(&id) && self.registry.load().active(id).is_some()
+    }
+
     /// All of a tenant at one revision, for an archive: what is in memory as it is, and else from
-    /// the store, without keeping it and without making anybody wait.
+    /// the store, when there is room for it, without keeping it and without making a write wait.
     pub async fn content(&self, id: TenantId) -> Result<Option<TenantContent>, StoreError> {
         if let Some(resident) = self.residents.load().get(&id) {
             let snapshot = resident.snapshot.load_full();
             return Ok(Some(TenantContent::Snapshot(snapshot)));
         }
-        let rows = self.store.load(id).await?;
+        let (rows, _) = self
+            .read(id, self.room_for(id, Purpose::Archiving).await)
+            .await?;
         let active = rows.filter(|rows| rows.tenant.state == TenantState::Active);
         Ok(active.map(TenantContent::Rows))
     }
@@ -171,11 +214,32 @@ impl Directory {
         for (client, tenant, exists) in news.client_ids {
             self.clients.update(&client, tenant, exists);
         }
+        let mut shown = None;
         for snapshot in news.tenants {
+            shown = Some(snapshot.tenant().id);
             self.install(Arc::new(snapshot));
         }
         for tenant in news.gone {
             self.forget(tenant);
+            self.budget.forget(tenant);
+        }
+        if let Some(tenant) = shown
+            && self.grown.load(Ordering::Relaxed) > GROWTH
+        {
+            self.make_room(tenant);
+        }
+    }
+
+    /// Lets tenants go where more memory is in use than may be, however that came; the one that was
+    /// used last stays. To be called now and then.
+    pub async fn keep_within_budget(&self) {
+        let _gate = self.gate.lock().await;
+        let residents = self.residents.load();
+        let last = residents
+            .iter()
+            .max_by_key(|(_, resident)| resident.last_used.load(Ordering::Relaxed));
+        if let Some((id, _)) = last {
+            self.make_room(*id);
         }
     }
 
@@ -239,94 +303,105 @@ impl Directory {
         }
     }
 
-    async fn load_once(&self, id: TenantId) -> Result<Option<Arc<TenantSnapshot>>, StoreError> {
-        let cell = self.loading.lock().entry(id).or_default().clone();
-        let loaded = cell.get_or_try_init(|| self.load(id)).await.cloned();
-        let mut loading = self.loading.lock();
-        if loading
-            .get(&id)
-            .is_some_and(|current| Arc::ptr_eq(current, &cell))
-        {
-            loading.remove(&id);
-        }
-        match loaded {
-            Ok(snapshot) => Ok(Some(snapshot)),
-            Err(LoadEnd::Absent) => Ok(None),
-            Err(LoadEnd::Failed(error)) => {
-                if let StoreError::Damaged(what) = &error {
-                    log::error!("tenant {id} cannot be served: {error}");
-                    self.damaged.lock().insert(id, what.clone());
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Loads a tenant and installs it, unless it changed meanwhile: then it is loaded again.
-    async fn load(&self, id: TenantId) -> Result<Arc<TenantSnapshot>, LoadEnd> {
-        loop {
-            let rows = self.store.load(id).await?.ok_or(LoadEnd::Absent)?;
-            let revision = rows.revision;
-            let loaded = Arc::new(TenantSnapshot::from_rows(rows));
-            let _gate = self.gate.lock().await;
-            if self.registry.load().active(id).is_none() {
-                return Err(LoadEnd::Absent);
-            }
-            if let Some(resident) = self.residents.load().get(&id) {
-                return Ok(resident.snapshot.load_full());
-            }
-            if self.store.tenant_revision(id).await? == Some(revision) {
-                self.install(loaded.clone());
-                return Ok(loaded);
-            }
-        }
-    }
-
-    /// Only with the gate closed.
+    /// Shows a snapshot. Only with the gate closed.
     fn install(&self, snapshot: Arc<TenantSnapshot>) {
         let id = snapshot.tenant().id;
+        let weight = snapshot.weight();
         let residents = self.residents.load();
-        if let Some(resident) = residents.get(&id) {
-            let old = resident.snapshot.swap(snapshot.clone());
-            let grown = self.weight.load(Ordering::Relaxed) + snapshot.weight() - old.weight();
-            self.weigh(grown);
-            if grown > self.budget_bytes {
-                self.keep_within_budget(Residents::clone(&residents), id);
-            }
-            return;
-        }
-        let mut next = Residents::clone(&residents);
-        let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
-        next.insert(
-            id,
-            Arc::new(Resident {
+        let old = if let Some(resident) = residents.get(&id) {
+            resident.snapshot.swap(snapshot).weight()
+        } else {
+            let tick = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
+            let resident = Resident {
                 snapshot: ArcSwap::new(snapshot),
                 last_used: AtomicU64::new(tick),
-            }),
-        );
-        self.keep_within_budget(next, id);
+            };
+            let mut next = Residents::clone(&residents);
+            next.insert(id, Arc::new(resident));
+            self.residents.store(Arc::new(next));
+            0
+        };
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        self.weight.fetch_sub(old, Ordering::Relaxed);
+        let grown = weight.saturating_sub(old);
+        self.grown.fetch_add(grown, Ordering::Relaxed);
     }
 
-    /// Shows these residents, less those that the budget has no room for. `keep` stays.
-    fn keep_within_budget(&self, mut residents: Residents, keep: TenantId) {
-        let weight = budget::keep_within(&mut residents, self.budget_bytes, keep);
-        self.weigh(weight);
+    /// Gives what is kept ready of tenants the room that everything else leaves; of what has no room
+    /// there, all that can go goes.
+    fn fit_spare(&self) {
+        let occupied = self.spare.occupied() as u64;
+        self.shrink_spare(self.budget.room_of(self.believed(), occupied));
+    }
+
+    /// Sets what may be kept ready of tenants, in bytes.
+    fn shrink_spare(&self, room: u64) {
+        let before = self.spare.occupied();
+        self.spare
+            .set_room(usize::try_from(room).unwrap_or(usize::MAX));
+        if self.spare.occupied() < before {
+            self.budget.give_back();
+        }
+    }
+
+    /// Lets tenants go until the budget holds, all but `keep`. Only with the gate closed.
+    fn make_room(&self, keep: TenantId) {
+        self.grown.store(0, Ordering::Relaxed);
+        self.fit_spare();
+        loop {
+            let missing = self.budget.missing(self.believed(), 0);
+            if missing == 0 || self.let_some_go(missing, Some(keep)).is_empty() {
+                return;
+            }
+            self.budget.give_back();
+        }
+    }
+
+    /// What is kept in memory on purpose, in bytes, as far as it is known without measuring: the
+    /// tenants, those that were let go and are still read, and what is kept ready of them. Whatever
+    /// else is kept and counted belongs here.
+    fn believed(&self) -> u64 {
+        let tenants = self.weight.load(Ordering::Relaxed) as u64;
+        tenants + self.let_go.weight() + self.spare.occupied() as u64
+    }
+
+    /// Takes tenants that weigh so much together out of those that are shown, beginning with the
+    /// least recently used, and gives them; all but `keep`. Only with the gate closed.
+    fn let_some_go(&self, bytes: u64, keep: Option<TenantId>) -> Vec<Arc<Resident>> {
+        let mut residents = Residents::clone(&self.residents.load());
+        let mut by_use: Vec<_> = residents
+            .iter()
+            .filter(|(id, _)| Some(**id) != keep)
+            .map(|(id, resident)| (resident.last_used.load(Ordering::Relaxed), *id))
+            .collect();
+        by_use.sort_unstable();
+        let mut gone = Vec::new();
+        let mut freed = 0;
+        for (_, id) in by_use {
+            if freed >= bytes {
+                break;
+            }
+            let Some(resident) = residents.remove(&id) else {
+                continue;
+            };
+            let snapshot = resident.snapshot.load_full();
+            let weight = snapshot.weight();
+            self.let_go.add(&snapshot);
+            self.budget.note_weight(id, weight as u64);
+            self.weight.fetch_sub(weight, Ordering::Relaxed);
+            freed += weight as u64;
+            gone.push(resident);
+        }
         self.residents.store(Arc::new(residents));
-    }
-
-    /// Notes what the residents weigh together: renderings have the rest.
-    fn weigh(&self, weight: usize) {
-        self.weight.store(weight, Ordering::Relaxed);
-        self.renderings
-            .set_room(self.budget_bytes.saturating_sub(weight));
+        gone
     }
 
     /// Only with the gate closed.
     fn forget(&self, id: TenantId) {
         let mut next = Residents::clone(&self.residents.load());
         if let Some(gone) = next.remove(&id) {
-            let weight = self.weight.load(Ordering::Relaxed);
-            self.weigh(weight - gone.snapshot.load().weight());
+            self.weight
+                .fetch_sub(gone.snapshot.load().weight(), Ordering::Relaxed);
         }
         self.residents.store(Arc::new(next));
     }
@@ -401,15 +476,4 @@ enum Now {
     Same,
     Changed(Box<TenantSnapshot>),
     Gone,
-}
-
-enum LoadEnd {
-    Absent,
-    Failed(StoreError),
-}
-
-impl From<StoreError> for LoadEnd {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
-    }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::rendered::{Holder, Renderings, Slot};
+use super::rendered::{Form, Rendering, rendered};
+use super::spare::{Holder, Slot, Spare};
 
 /// What an entry is ordered by.
 pub trait Keyed {
@@ -54,7 +55,7 @@ struct Block<T> {
     entries: Vec<T>,
     /// The beginning of each key.
     beginnings: Vec<u128>,
-    slot: Slot,
+    form: Form,
 }
 
 impl<T: Keyed> Block<T> {
@@ -65,7 +66,7 @@ impl<T: Keyed> Block<T> {
                 .map(|entry| T::beginning(entry.key()))
                 .collect(),
             entries,
-            slot: Slot::default(),
+            form: Form::default(),
         }
     }
 
@@ -85,6 +86,16 @@ impl<T: Keyed> Block<T> {
         self.entries.insert(place, entry);
     }
 
+    /// Keeps the first half of the entries, in as much memory as they need, and gives the others.
+    fn split(&mut self) -> Vec<T> {
+        let half = CHUNK / 2;
+        let right = self.entries.split_off(half);
+        self.beginnings.truncate(half);
+        self.entries.shrink_to_fit();
+        self.beginnings.shrink_to_fit();
+        right
+    }
+
     fn remove(&mut self, place: usize) -> T {
         self.beginnings.remove(place);
         self.entries.remove(place)
@@ -92,8 +103,9 @@ impl<T: Keyed> Block<T> {
 }
 
 impl<T: Send + Sync> Holder for Block<T> {
-    fn slot(&self) -> &Slot {
-        &self.slot
+    type Kept = Rendering;
+    fn slot(&self) -> &Slot<Rendering> {
+        self.form.slot()
     }
 }
 
@@ -101,6 +113,24 @@ impl<T: Send + Sync> Holder for Block<T> {
 pub struct Part<'a, T> {
     block: &'a Arc<Block<T>>,
     places: Range<usize>,
+}
+
+/// One entry, and where it lies.
+pub struct Found<'a, T> {
+    pub entry: &'a T,
+    part: Part<'a, T>,
+}
+
+impl<T: Send + Sync + 'static> Found<'_, T> {
+    /// The entry as `write` writes it, where that is ready, or where its chunk is asked for often
+    /// enough to be made ready: a single entry is written sooner than all of its neighbours.
+    pub fn rendered(&self, spare: &Spare, write: impl Fn(&T, &mut Vec<u8>)) -> Option<Bytes> {
+        let Part { block, places } = &self.part;
+        match block.form.ready(places.clone()) {
+            None if block.form.is_asked_often() => Some(self.part.rendered(spare, write)),
+            ready => ready,
+        }
+    }
 }
 
 impl<T: Send + Sync + 'static> Part<'_, T> {
@@ -114,21 +144,27 @@ impl<T: Send + Sync + 'static> Part<'_, T> {
 
     /// Whether its length in bytes is known without writing it.
     pub fn is_measured(&self) -> bool {
-        self.len() == self.block.entries.len() && self.block.slot.length().is_some()
+        self.len() == self.block.entries.len() && self.block.form.length().is_some()
     }
 
     /// Its entries as `write` writes them, one after the other. One list has one `write`.
-    pub fn rendered(&self, renderings: &Renderings, write: impl Fn(&T, &mut Vec<u8>)) -> Bytes {
-        renderings.of(self.block, &self.block.entries, self.places.clone(), write)
+    pub fn rendered(&self, spare: &Spare, write: impl Fn(&T, &mut Vec<u8>)) -> Bytes {
+        let chunk = (self.block, &self.block.form);
+        rendered(
+            spare,
+            chunk,
+            &self.block.entries,
+            self.places.clone(),
+            write,
+        )
     }
 
     /// The length of that in bytes.
-    pub fn rendered_length(
-        &self,
-        renderings: &Renderings,
-        write: impl Fn(&T, &mut Vec<u8>),
-    ) -> usize {
-        renderings.length_of(self.block, &self.block.entries, self.places.clone(), write)
+    pub fn rendered_length(&self, spare: &Spare, write: impl Fn(&T, &mut Vec<u8>)) -> usize {
+        match self.block.form.length() {
+            Some(length) if self.len() == self.block.entries.len() => length,
+            _ => self.rendered(spare, write).len(),
+        }
     }
 }
 
@@ -187,6 +223,12 @@ impl<T: Keyed + Clone> OrderedList<T> {
         self.len == 0
     }
 
+    /// About how many bytes it occupies, without what its entries point to.
+    pub fn weight(&self) -> usize {
+        let chunk = size_of::<Chunk<T>>() + size_of::<Block<T>>();
+        self.chunks.len() * chunk + self.len * (size_of::<T>() + size_of::<u128>())
+    }
+
     pub fn get(&self, key: &T::Key) -> Option<&T> {
         let chunk = self.chunks.get(self.chunk_of(key)?)?;
         let place = chunk.block.search(key).ok()?;
@@ -199,6 +241,20 @@ impl<T: Keyed + Clone> OrderedList<T> {
         let place = self.chunks[index].block.search(key).ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
         to_be_changed(&mut chunks[index]).entries.get_mut(place)
+    }
+
+    /// The same with its place, for its ready form.
+    pub fn find(&self, key: &T::Key) -> Option<Found<'_, T>> {
+        let chunk = self.chunks.get(self.chunk_of(key)?)?;
+        let place = chunk.block.search(key).ok()?;
+        let entry = chunk.block.entries.get(place)?;
+        Some(Found {
+            entry,
+            part: Part {
+                block: &chunk.block,
+                places: place..place + 1,
+            },
+        })
     }
 
     /// Puts an entry in its place; gives back the one that had its key.
@@ -217,8 +273,7 @@ impl<T: Keyed + Clone> OrderedList<T> {
             Err(place) => block.insert(place, entry),
         }
         if block.entries.len() > CHUNK {
-            block.beginnings.truncate(CHUNK / 2);
-            let right = block.entries.split_off(CHUNK / 2);
+            let right = block.split();
             chunks.insert(index + 1, Chunk::new(0, right));
         }
         self.recount(index);
@@ -332,7 +387,7 @@ impl<T: Keyed> Chunk<T> {
 /// The block of a chunk, for a change. Whatever was rendered of it is of before.
 fn to_be_changed<T: Clone>(chunk: &mut Chunk<T>) -> &mut Block<T> {
     let block = Arc::make_mut(&mut chunk.block);
-    block.slot = Slot::default();
+    block.form = Form::default();
     block
 }
 
@@ -399,6 +454,17 @@ mod tests {
         for (list, model) in &kept {
             assert_same(list, model);
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_changed_in_its_place_is_another_one_for_whoever_shares_it() {
+        let mut list = OrderedList::from_sorted((0..1_000).map(|n| Entry(n, n)).collect());
+        let shared = list.clone();
+        list.get_mut(&700).unwrap().1 = 7;
+        assert_eq!(list.get(&700), Some(&Entry(700, 7)));
+        assert_eq!(shared.get(&700), Some(&Entry(700, 700)));
+        assert_eq!(list.get_mut(&1_000), None);
+        assert_eq!((list.len(), shared.len()), (1_000, 1_000));
     }
 
     #[test]

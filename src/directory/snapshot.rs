@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use super::common::Common;
 use super::ordered::{Keyed, OrderedList, beginning_of_text};
+use super::spare::Spare;
 use crate::domain::access::Rights;
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::ids::{ClientId, Revision, RoleId};
@@ -43,6 +45,8 @@ impl Keyed for Arc<Role> {
 struct Group<K> {
     key: K,
     clients: ClientList,
+    /// Of this version: whoever changes the clients begins a new one.
+    common: Arc<Common>,
 }
 
 impl Keyed for Group<Tag> {
@@ -152,6 +156,33 @@ impl TenantSnapshot {
         self.by_tag.get(tag).map(|group| &group.clients)
     }
 
+    /// The clients that have every one of these tags, each named once; all without tags.
+    pub fn with_tags(&self, tags: &[Tag], spare: &Spare) -> ClientList {
+        let groups: Option<Vec<_>> = tags.iter().map(|tag| self.by_tag.get(tag)).collect();
+        let Some(mut groups) = groups else {
+            return ClientList::default();
+        };
+        // In one order, whatever that of the tags is; the rarest first.
+        groups.sort_unstable_by_key(|group| (group.clients.len(), Arc::as_ptr(&group.common)));
+        let Some((rarest, others)) = groups.split_first() else {
+            return self.clients.clone();
+        };
+        if others.is_empty() {
+            return rarest.clients.clone();
+        }
+        let versions: Vec<_> = others.iter().map(|group| &group.common).collect();
+        // Walk the rarest, test the others.
+        rarest.common.with(&versions, spare, || {
+            let has_all = |record: &&Arc<ClientRecord>| {
+                others
+                    .iter()
+                    .all(|other| record.client.tags.contains(&other.key))
+            };
+            let common = rarest.clients.iter().filter(has_all).cloned();
+            OrderedList::from_sorted(common.collect())
+        })
+    }
+
     /// The clients that hold a role.
     pub fn with_role(&self, role: &RoleId) -> Option<&ClientList> {
         self.by_role.get(role).map(|group| &group.clients)
@@ -184,11 +215,14 @@ impl TenantSnapshot {
         rights
     }
 
-    /// About how many bytes it occupies.
+    /// About how many bytes it occupies, rather more than less: `tests/weight.rs` compares.
     pub fn weight(&self) -> usize {
         const BASE: usize = 4_096;
         const ROLE: usize = 400;
-        BASE + self.weight + self.roles.len() * ROLE
+        /// A tag or a role that somebody has, with the tag's text, which its clients share.
+        const GROUP: usize = 380;
+        let groups = self.by_tag.len() + self.by_role.len();
+        BASE + self.weight + self.roles.len() * ROLE + groups * GROUP
     }
 
     /// Makes one change of this tenant, which brings it to `revision`.
@@ -254,6 +288,7 @@ where
         .map(|(key, clients)| Group {
             key,
             clients: OrderedList::from_sorted(clients),
+            common: Arc::default(),
         })
         .collect();
     OrderedList::from_sorted(groups)
@@ -266,11 +301,13 @@ where
 {
     if let Some(group) = groups.get_mut(key) {
         group.clients.insert(record.clone());
+        group.common = Arc::default();
         return;
     }
     groups.insert(Group {
         key: key.clone(),
         clients: ClientList::from_sorted(vec![record.clone()]),
+        common: Arc::default(),
     });
 }
 
@@ -282,6 +319,7 @@ where
         return;
     };
     group.clients.remove(client);
+    group.common = Arc::default();
     if group.clients.is_empty() {
         groups.remove(key);
     }
@@ -289,23 +327,25 @@ where
 
 /// About how many bytes a client occupies, its places in the lists included.
 fn record_weight(record: &ClientRecord) -> usize {
-    const CLIENT: usize = 320;
-    const MEMBERSHIP: usize = 60;
-    const SECRET: usize = 96;
+    const CLIENT: usize = 292;
+    const MEMBERSHIP: usize = 64;
+    const SECRET: usize = 72;
     let client = &record.client;
-    let memberships = client.tags.len() + client.role_ids.len();
-    let tags: usize = client.tags.iter().map(|tag| tag.as_str().len()).sum();
-    let descriptions: usize = record
-        .secrets
-        .secrets
+    let secrets = &record.secrets.secrets;
+    let descriptions = secrets
         .iter()
         .filter_map(|secret| secret.description.as_ref())
-        .map(|text| text.as_str().len())
-        .sum();
+        .map(|description| text_weight(description.as_str()));
     CLIENT
-        + client.name.as_str().len()
-        + tags
-        + memberships * MEMBERSHIP
-        + record.secrets.secrets.len() * SECRET
-        + descriptions
+        + text_weight(client.id.as_str())
+        + text_weight(client.name.as_str())
+        + (client.tags.len() + client.role_ids.len()) * MEMBERSHIP
+        + secrets.len() * SECRET
+        + descriptions.sum::<usize>()
+}
+
+/// A shared text with its two counts, in the sizes that an allocator has: four between powers of two.
+fn text_weight(text: &str) -> usize {
+    let bytes = 16 + text.len();
+    bytes.next_multiple_of((bytes.next_power_of_two() / 8).max(16))
 }

@@ -30,3 +30,24 @@ pub trait Random: Send + Sync {
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 }
+
+/// Tells how much memory the process uses, and gives free memory back to the machine.
+pub trait Memory: Send + Sync {
+    /// How many bytes the process occupies, less what its next allocations take again. `believed`
+    /// is what the tenants in memory should occupy: all that is known where nothing is measured.
+    fn in_use(&self, believed: u64) -> u64;
+
+    /// Gives memory that is free back to the machine.
+    fn give_back(&self);
+}
+
+/// Memory that nobody measures: what is believed is all that counts.
+pub struct Unmeasured;
+
+impl Memory for Unmeasured {
+    fn in_use(&self, believed: u64) -> u64 {
+        believed
+    }
+
+    fn give_back(&self) {}
+}

@@ -1,6 +1,7 @@
 //! Points in time as the API reads and writes them, to the nanosecond.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Timelike, Utc};
 
@@ -84,6 +85,11 @@ impl Timestamp {
     /// The same time without its fraction of a second.
     pub fn whole_seconds(self) -> Self {
         Self(self.0.trunc_subsecs(0))
+    }
+
+    /// How long after another time it is; `None` where it is before that.
+    pub fn since(self, earlier: Self) -> Option<Duration> {
+        (self.0 - earlier.0).to_std().ok()
     }
 
     pub fn plus_seconds(self, seconds: i64) -> Self {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LINK, LOCATION, REFERRER_POLICY,
@@ -11,7 +12,6 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 pub static OPERATION_ID: HeaderName = HeaderName::from_static("operation-id");
@@ -30,6 +30,9 @@ pub struct Answer {
     body: Body,
 }
 
+/// As many headers as a page of a list has before those of every answer.
+const USUAL_HEADERS: usize = 4;
+
 enum Body {
     None,
     Whole(Bytes),
@@ -41,7 +44,7 @@ impl Answer {
     pub fn empty(status: StatusCode) -> Self {
         Self {
             status,
-            headers: Vec::new(),
+            headers: Vec::with_capacity(USUAL_HEADERS),
             body: Body::None,
         }
     }
@@ -52,22 +55,18 @@ impl Answer {
     }
 
     pub fn json_bytes(status: StatusCode, body: Bytes) -> Self {
-        let headers = vec![(CONTENT_TYPE, JSON.clone())];
-        Self {
-            status,
-            headers,
-            body: Body::Whole(body),
-        }
+        let mut answer = Self::empty(status);
+        answer.header(CONTENT_TYPE, JSON.clone());
+        answer.body = Body::Whole(body);
+        answer
     }
 
     /// A JSON body that is given piece by piece while it is sent.
     pub fn json_pieces(status: StatusCode, body: impl MessageBody + 'static) -> Self {
-        let headers = vec![(CONTENT_TYPE, JSON.clone())];
-        Self {
-            status,
-            headers,
-            body: Body::Pieces(BoxBody::new(body)),
-        }
+        let mut answer = Self::empty(status);
+        answer.header(CONTENT_TYPE, JSON.clone());
+        answer.body = Body::Pieces(BoxBody::new(body));
+        answer
     }
 
     pub fn header(&mut self, name: HeaderName, value: HeaderValue) {
@@ -93,9 +92,10 @@ impl Answer {
         self.text_header(ETAG, ["\"", tag, "\""].concat())
     }
 
-    pub fn with_next(self, next: Option<String>) -> Self {
-        match next {
-            Some(path) => self.text_header(LINK, ["<", &path, ">; rel=\"next\""].concat()),
+    /// `link` is the whole value of the header.
+    pub fn with_next(self, link: Option<String>) -> Self {
+        match link {
+            Some(link) => self.text_header(LINK, link),
             None => self,
         }
     }
@@ -125,38 +125,40 @@ impl Answer {
     /// an error no `Content-Type` either: the platform's own client would parse the body that is not
     /// there.
     pub fn into_response(self, method: &Method, operation_id: &str) -> HttpResponse {
-        let mut builder = HttpResponseBuilder::new(self.status);
         let to_head = method == Method::HEAD;
         let without_type =
             to_head && (self.status.is_client_error() || self.status.is_server_error());
         let kept = self.kept();
         let counted = self.headers.iter().any(|(name, _)| *name == TOTAL_COUNT);
-        for header in self.headers {
-            if !(without_type && header.0 == CONTENT_TYPE) {
-                builder.append_header(header);
-            }
-        }
-        if let Some(kept) = kept {
-            builder.append_header((CACHE_CONTROL, kept));
-        }
-        builder.append_header((X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone()));
-        builder.append_header((REFERRER_POLICY, NO_REFERRER.clone()));
-        if let Ok(value) = HeaderValue::from_str(operation_id) {
-            builder.insert_header((OPERATION_ID.clone(), value));
-        }
         let bodyless = matches!(
             self.status,
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
-        match self.body {
+        let body = match self.body {
             Body::Whole(bytes) if to_head && !counted && !without_type => {
-                builder.body(HeadBody(BodySize::Sized(bytes.len() as u64)))
+                BoxBody::new(HeadBody(BodySize::Sized(bytes.len() as u64)))
             }
-            _ if to_head || bodyless => builder.body(HeadBody(BodySize::None)),
-            Body::None => builder.finish(),
-            Body::Whole(bytes) => builder.body(bytes),
-            Body::Pieces(body) => builder.body(body),
+            _ if to_head || bodyless => BoxBody::new(HeadBody(BodySize::None)),
+            Body::None => BoxBody::new(()),
+            Body::Whole(bytes) => BoxBody::new(bytes),
+            Body::Pieces(body) => body,
+        };
+        let mut response = HttpResponse::with_body(self.status, body);
+        let headers = response.headers_mut();
+        for (name, value) in self.headers {
+            if !(without_type && name == CONTENT_TYPE) {
+                headers.append(name, value);
+            }
         }
+        if let Some(kept) = kept {
+            headers.append(CACHE_CONTROL, kept);
+        }
+        headers.append(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
+        headers.append(REFERRER_POLICY, NO_REFERRER.clone());
+        if let Ok(value) = HeaderValue::from_str(operation_id) {
+            headers.append(OPERATION_ID.clone(), value);
+        }
+        response
     }
 }
 

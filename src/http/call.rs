@@ -137,13 +137,17 @@ impl Call<'_> {
             .with_next(self.next(page, items.len(), path)))
     }
 
-    /// The path of the next page, if there is one.
+    /// The link to the next page, if there is one.
     pub fn next(&self, page: Page, total: usize, path: impl FnOnce() -> String) -> Option<String> {
         let next = page.next(total)?;
-        let mut next_path = path();
-        next_path.push('?');
-        self.query.write_with_page(next, &mut next_path);
-        Some(next_path)
+        const USUAL: usize = 192;
+        let mut link = String::with_capacity(USUAL);
+        link.push('<');
+        link.push_str(&path());
+        link.push('?');
+        self.query.write_with_page(next, &mut link);
+        link.push_str(">; rel=\"next\"");
+        Some(link)
     }
 }
 

@@ -17,7 +17,8 @@ use actix_web::web::Bytes;
 use super::answer::Answer;
 use super::call::Call;
 use super::clients::View;
-use crate::directory::rendered::Renderings;
+use crate::directory::ordered::Found;
+use crate::directory::spare::Spare;
 use crate::domain::client::ClientRecord;
 use crate::service::clients::Selection;
 
@@ -66,10 +67,9 @@ pub fn answer(
     if call.is_head() {
         return Answer::json_bytes(status, Bytes::new());
     }
-    let renderings = call.service.directory.renderings();
     let length = range.len();
     let clients = Clients {
-        renderings: renderings.clone(),
+        spare: call.service.directory.spare().clone(),
         selection: selection.clone(),
         range,
         view,
@@ -80,9 +80,29 @@ pub fn answer(
     }
 }
 
+/// One client, from its chunk where that is ready.
+pub fn one(call: &Call<'_>, found: &Found<'_, Arc<ClientRecord>>, view: &View) -> Bytes {
+    let kept = match view.is_kept {
+        true => found.rendered(call.service.directory.spare(), |record, bytes| {
+            write(view, record, bytes);
+        }),
+        false => None,
+    };
+    let mut bytes = kept.unwrap_or_else(|| {
+        let mut bytes = Vec::with_capacity(512);
+        write(view, found.entry, &mut bytes);
+        bytes.into()
+    });
+    bytes.truncate(bytes.len() - COMMA);
+    bytes
+}
+
+/// The length of what follows each client.
+const COMMA: usize = 1;
+
 /// Clients that are yet to be given, in a form of bytes.
 struct Clients {
-    renderings: Arc<Renderings>,
+    spare: Arc<Spare>,
     selection: Selection,
     range: Range<usize>,
     view: &'static View,
@@ -98,14 +118,14 @@ impl Clients {
             Selection::Kept(list) if self.view.is_kept => {
                 let part = list.parts(self.range.clone()).next()?;
                 let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
-                (part.len(), part.rendered(&self.renderings, write))
+                (part.len(), part.rendered(&self.spare, write))
             }
             _ => self.written(),
         };
         self.range.start += count;
         if self.range.is_empty() {
             // No comma behind the last one.
-            bytes.truncate(bytes.len() - 1);
+            bytes.truncate(bytes.len() - COMMA);
         }
         Some(bytes)
     }
@@ -137,8 +157,8 @@ impl Clients {
             return None;
         }
         let write = |record: &_, bytes: &mut _| write(self.view, record, bytes);
-        let lengths = parts().map(|part| part.rendered_length(&self.renderings, write));
-        Some(lengths.sum::<usize>() - 1)
+        let lengths = parts().map(|part| part.rendered_length(&self.spare, write));
+        Some(lengths.sum::<usize>() - COMMA)
     }
 }
 
@@ -225,5 +245,71 @@ impl MessageBody for WhileSent {
             .or_else(|| self.clients.next())
             .or_else(|| self.after.take());
         Poll::Ready(piece.map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::ordered::OrderedList;
+    use crate::domain::client::{Client, RoleIds, Tags, TokenLifetime};
+    use crate::domain::ids::{ClientId, Revision};
+    use crate::domain::secret::{Salt, SecretSet};
+    use crate::domain::text::Name;
+    use crate::http::v1::clients::VIEW;
+
+    fn record(number: usize) -> Arc<ClientRecord> {
+        Arc::new(ClientRecord {
+            client: Client {
+                id: ClientId::parse(&format!("client-{number:06}")).unwrap(),
+                name: Name::from_stored("A client"),
+                enabled: true,
+                token_lifetime: TokenLifetime::DEFAULT,
+                tags: Tags::none(),
+                role_ids: RoleIds::new([]).unwrap(),
+                created: Revision(1),
+                changed: Revision(1),
+            },
+            secrets: SecretSet {
+                salt: Salt([0; 16]),
+                last_id: 0,
+                secrets: Vec::new(),
+                damaged: Vec::new(),
+            },
+        })
+    }
+
+    /// The size that the body of a list says it has, and the one that it has.
+    fn sent(selection: &Selection, range: Range<usize>) -> (BodySize, u64) {
+        let clients = Clients {
+            // No room: nothing is kept, and lengths are known all the same.
+            spare: Arc::default(),
+            selection: selection.clone(),
+            range,
+            view: &VIEW,
+        };
+        let mut body = WhileSent::new(Frame::array(), clients);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut bytes = 0;
+        while let Poll::Ready(Some(Ok(piece))) = Pin::new(&mut body).poll_next(&mut context) {
+            bytes += piece.len() as u64;
+        }
+        (body.size(), bytes)
+    }
+
+    #[test]
+    fn a_list_says_its_length_unless_measuring_it_takes_long() {
+        let records: Vec<_> = (0..MEASURED_AT_ONCE + 1_000).map(record).collect();
+        let all = records.len();
+        let list = || Selection::Kept(OrderedList::from_sorted(records.clone()));
+        let selection = list();
+        assert_eq!(sent(&selection, 0..all).0, BodySize::Stream);
+        // Some of it is measured, so that what is left does not take long.
+        let (size, bytes) = sent(&selection, 0..MEASURED_AT_ONCE - 5);
+        assert_eq!(size, BodySize::Sized(bytes));
+        let (size, bytes) = sent(&selection, 0..all);
+        assert_eq!(size, BodySize::Sized(bytes));
+        let (size, bytes) = sent(&list(), 77..40_077);
+        assert_eq!(size, BodySize::Sized(bytes));
     }
 }

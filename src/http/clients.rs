@@ -19,7 +19,7 @@ use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::page::Page;
 use crate::domain::times::Timestamp;
 use crate::json::Json;
-use crate::service::clients::{Selection, with_tags};
+use crate::service::clients::{self, Selection};
 use crate::service::command::{ClientUpdate, Command, NewClient, Outcome};
 use crate::service::decide::damaged_client;
 use crate::tokens::secret::PlainSecret;
@@ -46,6 +46,7 @@ impl View {
         format!("{}/{id}", (self.path)(tenant))
     }
 
+    /// One client as JSON.
     fn json(&self, client: &Client) -> Bytes {
         let mut body = Vec::with_capacity(512);
         (self.write)(client, &mut body);
@@ -124,7 +125,8 @@ pub fn list(call: &Call<'_>, view: &'static View) -> Result<Answer, Refusal> {
     };
     let page = call.query.page()?;
     let tenant = call.tenant()?;
-    page_of(call, view, page, with_tags(tenant, &tags), || {
+    let selected = tenant.with_tags(&tags, call.service.directory.spare());
+    page_of(call, view, page, Selection::Kept(selected), || {
         (view.path)(tenant.tenant().id)
     })
 }
@@ -198,10 +200,10 @@ pub fn show_part(
 
 /// One client.
 pub fn get(call: &Call<'_>, view: &View) -> Result<Answer, Refusal> {
-    let record = call.client()?;
-    let tag = call.etag(record.client.changed);
+    let found = clients::find(call.tenant()?, &call.client_id()?)?;
+    let tag = call.etag(found.entry.client.changed);
     Ok(call.not_modified(&tag).unwrap_or_else(|| {
-        Answer::json_bytes(StatusCode::OK, view.json(&record.client)).with_etag(&tag)
+        Answer::json_bytes(StatusCode::OK, client_list::one(call, &found, view)).with_etag(&tag)
     }))
 }
 

@@ -2,12 +2,17 @@
 //! that of contract section 4, and there is no other way in.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 use std::time::Instant;
 
+use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwapOption;
 use uuid::Uuid;
@@ -50,7 +55,7 @@ pub struct Worker {
 }
 
 /// Answers a request.
-pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> HttpResponse {
+pub async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) -> HttpResponse {
     let arrived = monotonic_now();
     let uuid = worker.site.random.uuid();
     let mut text = Uuid::encode_buffer();
@@ -59,14 +64,36 @@ pub async fn answer(worker: &Worker, request: HttpRequest, payload: Payload) -> 
     let deadline = Deadline::read(request.headers(), arrived);
     let incoming = Incoming {
         worker,
-        request: &request,
+        request,
         operation_id,
         deadline: &deadline,
     };
-    let answer = incoming.answer(&mut body).await;
+    let answer = match survived(incoming.answer(&mut body)).await {
+        Some(answer) => answer,
+        None => failed(request.uri().path(), operation_id),
+    };
     body.drain(deadline.at).await;
-    log_outcome(&request, &answer, operation_id, arrived);
+    log_outcome(request, &answer, operation_id, arrived);
     answer.into_response(request.method(), operation_id)
+}
+
+/// The answer where the way of a request panicked.
+fn failed(path: &str, operation_id: &str) -> Answer {
+    match routes::find(path) {
+        Some((Route::Token, _)) => oauth::failed(),
+        _ => errors::render(&Refusal::internal(), operation_id),
+    }
+}
+
+/// Does what may panic; `None` when it did. A mistake in the way of one request costs that request,
+/// and neither its connection nor the worker.
+async fn survived<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
 }
 
 /// One line a request, without its query and without what looks like a secret in its path: they may

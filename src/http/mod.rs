@@ -30,10 +30,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::KeepAlive;
-use actix_web::web::Payload;
-use actix_web::{App, HttpRequest, HttpServer, web};
+use actix_web::{App, HttpServer};
 
 use crate::tokens::cache::VerifiedCache;
 use dispatch::{Site, Worker};
@@ -60,9 +59,13 @@ pub fn serve(
             site: site.clone(),
             verified: RefCell::new(VerifiedCache::default()),
         });
-        App::new().default_service(web::to(move |request: HttpRequest, payload: Payload| {
+        App::new().default_service(fn_service(move |request: ServiceRequest| {
             let worker = worker.clone();
-            async move { dispatch::answer(&worker, request, payload).await }
+            async move {
+                let (request, payload) = request.into_parts();
+                let response = dispatch::answer(&worker, &request, payload).await;
+                Ok(ServiceResponse::new(request, response))
+            }
         }))
     })
     .keep_alive(KEEP_ALIVE)

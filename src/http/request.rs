@@ -5,11 +5,12 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
 };
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use crate::domain::error::{Kind, Refusal, Shown};
@@ -29,6 +30,8 @@ const MOST_SECONDS: f64 = 300.0;
 /// When a request is given up.
 pub struct Deadline {
     pub at: Instant,
+    /// Whether the request says it; then it may be so short that it is over already.
+    given: bool,
     /// What is wrong with `Request-Timeout`, told with the rest of the input; the default holds
     /// meanwhile.
     malformed: Option<Refusal>,
@@ -37,7 +40,8 @@ pub struct Deadline {
 impl Deadline {
     /// From `Request-Timeout`: seconds, fractions count, above 300 means 300.
     pub fn read(headers: &HeaderMap, arrived: Instant) -> Self {
-        let given = headers.get("request-timeout").map(|value| {
+        let header = headers.get("request-timeout");
+        let given = header.map(|value| {
             let text = value.to_str().unwrap_or_default().trim();
             match text.parse::<f64>() {
                 Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
@@ -53,16 +57,18 @@ impl Deadline {
             Some(Err(refusal)) => (DEFAULT_SECONDS, Some(refusal)),
         };
         Self {
+            given: header.is_some(),
             at: arrived + Duration::from_secs_f64(seconds),
             malformed,
         }
     }
 
-    /// Whether the header was well formed, and there is time left.
+    /// Whether the header was well formed, and there is time left. Of the default there is, outside
+    /// of what waits and looks by itself.
     pub fn check(&self) -> Result<(), Refusal> {
         match &self.malformed {
             Some(refusal) => Err(refusal.clone()),
-            None if monotonic_now() >= self.at => Err(timed_out()),
+            None if self.given && monotonic_now() >= self.at => Err(timed_out()),
             None => Ok(()),
         }
     }
@@ -92,11 +98,10 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     if values.next().is_some() {
         return Err(invalid_token("it is given more than once"));
     }
-    // Faster than `to_str`, which looks at each character of a token alone.
-    let value = Some(value.as_bytes()).filter(|bytes| bytes.is_ascii());
-    let value = value
-        .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .ok_or_else(|| invalid_token("it is not text"))?;
+    // Faster than `to_str`, which looks at each character of a token alone. That those are base64url
+    // is seen where it is verified.
+    let value =
+        std::str::from_utf8(value.as_bytes()).map_err(|_| invalid_token("it is not text"))?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(no_token());

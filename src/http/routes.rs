@@ -363,6 +363,7 @@ mod tests {
                 "{route:?}"
             );
         }
+        assert_eq!(TABLE.len(), Route::ALL.len());
         let reached = |operation: &Operation| {
             Route::ALL.iter().any(|route| {
                 route

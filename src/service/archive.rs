@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::directory::{Directory, TenantContent};
 use crate::domain::ids::{ClientId, TenantId};
-use crate::domain::ports::Clock;
+use crate::domain::ports::{Clock, Unmeasured};
 use crate::domain::times::Timestamp;
 use crate::store::archive::{ArchiveError, ArchiveWriter, Header, Kind, Totals};
 use crate::store::{Store, StoreError};
@@ -33,7 +33,10 @@ impl Source {
         match &self.directory {
             Some(directory) => Ok(directory.clone()),
             // Nothing that is read is kept.
-            None => Directory::open(self.store.clone(), 0).await.map(Arc::new),
+            None => {
+                let directory = Directory::open(self.store.clone(), u64::MAX, Arc::new(Unmeasured));
+                directory.await.map(Arc::new)
+            }
         }
     }
 }

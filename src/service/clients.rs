@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::decide::client_of;
+use super::decide::{client_of, damaged_client, no_client};
+use crate::directory::ordered::Found;
 use crate::directory::snapshot::{ClientList, TenantSnapshot};
 use crate::domain::client::ClientRecord;
 use crate::domain::error::Refusal;
@@ -13,9 +14,9 @@ use crate::domain::text::Tag;
 /// The clients that match some filter, in the order of their ids, at one revision.
 #[derive(Clone)]
 pub enum Selection {
-    /// A list that is kept ready: the whole tenant, one tag, one role.
+    /// A list of the directory: the whole tenant, those of some tags, of a role.
     Kept(ClientList),
-    /// The intersection of several tags, or what was asked for by id.
+    /// What was asked for by id.
     Found(Arc<[Arc<ClientRecord>]>),
 }
 
@@ -41,29 +42,6 @@ impl Selection {
                 records[range].to_vec()
             }
         }
-    }
-}
-
-/// The clients that have every one of these tags; without tags, all of the tenant.
-pub fn with_tags(snapshot: &TenantSnapshot, tags: &[Tag]) -> Selection {
-    let mut lists = Vec::with_capacity(tags.len());
-    for tag in tags {
-        match snapshot.with_tag(tag) {
-            Some(list) => lists.push(list),
-            None => return Selection::Kept(ClientList::default()),
-        }
-    }
-    // Walk the rarest, test the others.
-    match lists.iter().min_by_key(|list| list.len()) {
-        None => Selection::Kept(snapshot.clients().clone()),
-        Some(rarest) if lists.len() == 1 => Selection::Kept(ClientList::clone(rarest)),
-        Some(rarest) => Selection::Found(
-            rarest
-                .iter()
-                .filter(|record| has_all(record, tags))
-                .cloned()
-                .collect(),
-        ),
     }
 }
 
@@ -106,6 +84,17 @@ pub fn by_ids(snapshot: &TenantSnapshot, ids: &[String], tags: &[Tag]) -> ById {
         missing,
         damaged: damaged.into_iter().collect(),
     }
+}
+
+/// One client, and where it lies in the list of all.
+pub fn find<'a>(
+    snapshot: &'a TenantSnapshot,
+    id: &ClientId,
+) -> Result<Found<'a, Arc<ClientRecord>>, Refusal> {
+    if snapshot.is_damaged(id) {
+        return Err(damaged_client(id));
+    }
+    snapshot.clients().find(id).ok_or_else(|| no_client(id))
 }
 
 /// One client.

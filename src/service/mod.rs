@@ -28,7 +28,7 @@ use crate::directory::snapshot::TenantSnapshot;
 use crate::domain::access::Operation;
 use crate::domain::error::Refusal;
 use crate::domain::ids::{ClientId, Epoch, Revision, TenantId};
-use crate::domain::ports::{Clock, Random};
+use crate::domain::ports::{Clock, Memory, Random};
 use crate::store::{Store, StoreError};
 use crate::tokens::jwt::Issuer;
 use crate::tokens::verify::Verifier;
@@ -56,8 +56,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub limits: Limits,
-    /// How many bytes the tenants in memory may weigh together.
-    pub directory_bytes: usize,
+    /// How much of `memory` may be in use before tenants are let go, in bytes.
+    pub memory_bytes: u64,
+    pub memory: Arc<dyn Memory>,
     /// How long the store may take for a batch before the service says that it is not ready.
     pub patience: Duration,
     /// Where changes are recorded; `None` records nothing.
@@ -68,8 +69,8 @@ impl Service {
     /// Reads the registry and starts the writer's thread.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let epoch = parts.store.epoch();
-        let directory =
-            Arc::new(Directory::open(parts.store.clone(), parts.directory_bytes).await?);
+        let directory = Directory::open(parts.store.clone(), parts.memory_bytes, parts.memory);
+        let directory = Arc::new(directory.await?);
         let writer = Writer::start(writer::Parts {
             store: parts.store,
             directory: directory.clone(),
@@ -115,7 +116,11 @@ impl Service {
         let rights = admission::rights_of(home.as_deref(), caller, self.epoch)?;
         let snapshot = match tenant {
             Some(id) if id == caller.tenant => home,
-            Some(id) if rights.in_cluster() => self.snapshot(id).await?,
+            Some(id) if rights.in_cluster() => {
+                // It may keep the very room that the other tenant needs.
+                drop(home);
+                self.snapshot(id).await?
+            }
             _ => None,
         };
         admission::admit(

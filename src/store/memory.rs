@@ -208,6 +208,12 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(revision)))
     }
 
+    fn clients_of(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<u64>, StoreError>> {
+        let state = self.state.lock();
+        let clients = state.tenants.get(&tenant);
+        Box::pin(ready(Ok(clients.map(|kept| kept.clients.len() as u64))))
+    }
+
     fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>> {
         let state = self.state.lock();
         let having = state.tenants.iter();

@@ -88,6 +88,10 @@ pub trait Store: Send + Sync {
         tenant: TenantId,
     ) -> StoreFuture<'_, Result<Option<Revision>, StoreError>>;
 
+    /// About how many clients a tenant has, for who must know before [`Store::load`] what that will
+    /// take; `None` where there is no such tenant.
+    fn clients_of(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<u64>, StoreError>>;
+
     /// The tenants that have a client of this id, in the order of their ids.
     fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>>;
 

@@ -10,6 +10,7 @@ pub mod clock_file;
 pub mod cores;
 pub mod files;
 pub mod machine;
+pub mod memory;
 pub mod process;
 pub mod random;
 pub mod service_clock;

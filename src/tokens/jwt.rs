@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn with_the_most_roles_it_fits_into_four_kibibytes() {
+    fn j11_with_the_most_roles_it_fits_into_four_kibibytes() {
         let roles: Vec<_> = (0..50).map(|i| RoleId::from_bytes([i; 16])).collect();
         let types = BuiltInRole::ALL.map(BuiltInRole::type_id);
         let issued = issue(&issuer(), &roles, &types);

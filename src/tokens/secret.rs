@@ -85,6 +85,8 @@ fn checksum(text: &str) -> String {
 
 /// SHA-256 of the salt followed by the value.
 pub fn hash(salt: &Salt, value: &str) -> SecretHash {
+    #[cfg(test)]
+    work::count(|work| work.hashes += 1);
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&salt.0);
     context.update(value.as_bytes());
@@ -108,6 +110,8 @@ pub fn find<'a>(set: &'a SecretSet, given: &str, now: Timestamp) -> Option<&'a S
             .secrets
             .get(slot)
             .map_or(&EMPTY_SLOT, |secret| &secret.hash);
+        #[cfg(test)]
+        work::count(|work| work.comparisons += 1);
         stored.0.ct_eq(&given.0)
     });
     let mut found = None;
@@ -117,6 +121,35 @@ pub fn find<'a>(set: &'a SecretSet, given: &str, now: Timestamp) -> Option<&'a S
         }
     }
     found
+}
+
+/// Counts what [`find`] does, for tests that say that every way through it costs the same.
+#[cfg(test)]
+pub mod work {
+    use std::cell::Cell;
+
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Work {
+        pub hashes: usize,
+        pub comparisons: usize,
+    }
+
+    thread_local! {
+        static DONE: Cell<Work> = const { Cell::new(Work { hashes: 0, comparisons: 0 }) };
+    }
+
+    pub fn count(add: impl FnOnce(&mut Work)) {
+        let mut work = DONE.get();
+        add(&mut work);
+        DONE.set(work);
+    }
+
+    /// What this thread does in `act`.
+    pub fn of<T>(act: impl FnOnce() -> T) -> (T, Work) {
+        DONE.set(Work::default());
+        let result = act();
+        (result, DONE.get())
+    }
 }
 
 #[cfg(test)]
@@ -216,6 +249,41 @@ mod tests {
         assert_eq!(found(&set, "a", 199), Some(3));
         assert_eq!(found(&set, "a", 200), None);
         assert_eq!(found(&set, "b", i64::from(i32::MAX)), Some(2));
+    }
+
+    #[test]
+    fn h02_whatever_is_found_the_work_is_the_same() {
+        let values: Vec<String> = (1..=10).map(|i| format!("value-{i}")).collect();
+        let given: Vec<_> = values
+            .iter()
+            .map(|value| (value.as_str(), Some(100)))
+            .collect();
+        let whole = set(&given);
+        for (secrets, value, now) in [
+            (&whole, "value-1", 0),
+            (&whole, "value-10", 0),
+            (&whole, "value-5", 100),
+            (&whole, "wrong", 0),
+            (&whole, "", 0),
+            (&set(&given[..1]), "value-1", 0),
+            (&set(&[]), "value-1", 0),
+            (&NOBODY, "value-1", 0),
+        ] {
+            let (_, work) = work::of(|| found(secrets, value, now));
+            assert_eq!((work.hashes, work.comparisons), (1, 10), "{value} at {now}");
+        }
+    }
+
+    #[test]
+    fn h03_ten_secrets_cost_what_one_costs_and_a_long_value_nothing() {
+        let values: Vec<String> = (1..=10).map(|i| format!("value-{i}")).collect();
+        let given: Vec<_> = values.iter().map(|value| (value.as_str(), None)).collect();
+        let (one, ten) = (set(&given[..1]), set(&given));
+        let (_, of_one) = work::of(|| found(&one, "value-1", 0));
+        let (_, of_ten) = work::of(|| found(&ten, "value-10", 0));
+        assert_eq!(of_one, of_ten);
+        let (_, of_long) = work::of(|| found(&ten, &"x".repeat(LONGEST + 1), 0));
+        assert_eq!(of_long, work::Work::default());
     }
 
     #[test]

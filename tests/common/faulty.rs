@@ -27,6 +27,8 @@ pub enum Fault {
     Damaged,
     /// It waits until [`Faults::go_on`], then is done.
     Hangs,
+    /// It panics.
+    Panics,
 }
 
 /// The switches of a [`Faulty`] store, for the test.
@@ -38,6 +40,8 @@ pub struct Faults {
     reopenings: Mutex<usize>,
     /// Reads fail too.
     reads: Mutex<bool>,
+    /// The loading of tenants panics.
+    panics: Mutex<bool>,
     /// The tenant that is found damaged when it is loaded, and how often it was loaded.
     damaged: Mutex<(Option<TenantId>, usize)>,
     hanging: Semaphore,
@@ -51,6 +55,7 @@ impl Faults {
             crowd: Mutex::default(),
             reopenings: Mutex::new(0),
             reads: Mutex::new(false),
+            panics: Mutex::new(false),
             damaged: Mutex::default(),
             hanging: Semaphore::new(0),
             hangs: Mutex::new(false),
@@ -92,6 +97,10 @@ impl Faults {
 
     pub fn fail_reads(&self, fail: bool) {
         *self.reads.lock() = fail;
+    }
+
+    pub fn panic_at_loads(&self, panic: bool) {
+        *self.panics.lock() = panic;
     }
 
     /// From now on this tenant is damaged in the store.
@@ -164,6 +173,7 @@ impl Store for Faulty {
     fn load(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<TenantRows>, StoreError>> {
         Box::pin(async move {
             self.faults.read()?;
+            assert!(!*self.faults.panics.lock(), "planted by a test");
             {
                 let mut damaged = self.faults.damaged.lock();
                 if damaged.0 == Some(tenant) {
@@ -181,6 +191,10 @@ impl Store for Faulty {
         tenant: TenantId,
     ) -> StoreFuture<'_, Result<Option<Revision>, StoreError>> {
         read!(self, self.store.tenant_revision(tenant))
+    }
+
+    fn clients_of(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<u64>, StoreError>> {
+        read!(self, self.store.clients_of(tenant))
     }
 
     fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>> {
@@ -206,6 +220,7 @@ impl Store for Faulty {
                 Some(Fault::Damaged) => Err(CommitError::DidNotHappen(StoreError::Damaged(
                     "a row (planted by a test)".to_owned(),
                 ))),
+                Some(Fault::Panics) => panic!("planted by a test"),
                 Some(Fault::Hangs) => {
                     *self.faults.hangs.lock() = true;
                     self.faults.hanging.acquire().await.unwrap().forget();

@@ -253,8 +253,14 @@ def damaged_secret(drill):
     drill.fill()
     api = drill.api()
     secrets = clients() + "/pump-1/Secrets"
-    body = {"Description": "A secret with a description that is long", "Expires": False}
+    # Long enough that the client's secrets are rows of their own.
+    text = "A secret with a description that is long" + ", and longer" * 80
+    body = {"Description": text, "Expires": False}
     secret = api.call("POST", secrets, body).expect(201).json()["Secret"]
+    # So many that sled keeps them in pages: in a page of rows each says for itself whether it is whole.
+    for number in range(10, 25):
+        other = {"Description": "Another" + ", and longer" * 80, "Expires": False}
+        api.call("POST", clients() + "/pump-%d/Secrets" % number, other).expect(201)
     drill.stop()
     damage(drill, b"a description that is long", "secret 2 of client pump-1 of ")
     drill.start()

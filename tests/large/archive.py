@@ -50,8 +50,9 @@ def encoded(size, *words):
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def write(path, tenants, clients):
-    """Tenants with so many clients each. A client has two tags, one role and one secret."""
+def write(path, tenants, clients, description=None):
+    """Tenants with so many clients each. A client has two tags, one role and one secret, which has
+    the description."""
     with open(path, "wb") as file:
         lines = Lines(file)
         lines.add({"credenza": "export", "format": 1, "needs": "0.1.0", "store": tenant(0),
@@ -64,7 +65,7 @@ def write(path, tenants, clients):
                 lines.add({"role": {"id": role(number, kind), "name": name, "description": None,
                                     "built_in": built_in}})
             for place in range(clients):
-                secret = {"id": 1, "hash": encoded(32, number, place), "description": None,
+                secret = {"id": 1, "hash": encoded(32, number, place), "description": description,
                           "expiration": None}
                 lines.add({"client": {
                     "id": client(place), "name": "Client %d of %d" % (place, number),

@@ -385,7 +385,7 @@ fn no_secret_and_nothing_undocumented_is_in_the_log() {
 }
 
 #[test]
-fn texts_cannot_break_or_turn_a_line() {
+fn h23_texts_cannot_break_or_turn_a_line_of_the_audit_log() {
     let audited = Audited::start();
     let operator = audited.server.operator();
     let (name, description) = ("a\u{202e}b\u{2028}c\u{2066}é工", "x\ny\tz\r\u{2029}");

@@ -259,7 +259,7 @@ fn a_repeated_tag_counts_once() {
 }
 
 #[test]
-fn the_roles_of_a_client_exist_and_member_is_among_them() {
+fn h14_the_roles_of_a_client_exist_and_member_is_among_them() {
     let server = Server::start();
     let operator = server.operator();
     let member = server.role(TENANT, MEMBER);

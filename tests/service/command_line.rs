@@ -222,7 +222,7 @@ fn every_flag_can_come_from_the_environment() {
 }
 
 #[test]
-fn a_second_process_on_the_same_directory_is_refused() {
+fn h31_a_second_process_on_the_same_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(serve(&directory.path().join("store")));
     let operator = service.first_client();
@@ -338,6 +338,56 @@ fn secrets_and_tokens_never_reach_the_log() {
     ] {
         let line = log.lines().find(|line| line.contains(value));
         assert_eq!(line, None, "{name}");
+    }
+}
+
+#[test]
+fn h23_no_text_breaks_or_turns_a_line_of_the_log() {
+    let mut command = dev();
+    command.env("RUST_LOG", "trace");
+    let service = Service::start(command);
+    let client = dev_client(&service);
+    // Line ends, the escape of terminals, line ends of Unicode, and what turns the direction.
+    let odd = "a\r\n2030-01-01 ERROR forged\u{1b}[31m\u{2028}\u{2029}\u{202e}\u{85}b";
+    let encoded: String = odd.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let body = json!({ "Id": "odd", "Name": odd, "Tags": ["a"], "SecretDescription": odd });
+    client.post(&client.v1(CLIENTS), &body);
+    client.post(
+        &client.v1("/Roles"),
+        &json!({ "Name": odd, "Description": odd }),
+    );
+    client.put(&client.v1(""), &json!({ "CompanyName": odd, "Alias": odd }));
+    for path in [
+        format!("/{encoded}"),
+        client.v1(&format!("{CLIENTS}/{encoded}")),
+        client.v1(&format!(
+            "{CLIENTS}?id={encoded}&tag={encoded}&skip={encoded}"
+        )),
+        client.v1(&format!("/Roles/{encoded}")),
+        format!("/api/v1/Tenants/{encoded}"),
+    ] {
+        client.get(&path);
+    }
+    let form = format!("grant_type={encoded}&client_id={encoded}&client_secret={encoded}");
+    service.anonymous().form("/identity/connect/token", &form);
+    let header = "a\u{1b}[31m\u{2028}";
+    for name in ["User-Agent", "Request-Timeout", "Content-Type", "Accept"] {
+        let path = client.v1(CLIENTS);
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: {header}");
+        wire::exchange(service.address, format!("{head}\r\n\r\n").as_bytes());
+    }
+    let log = service.terminate().stderr;
+    assert!(log.contains("connect/token"), "the log is there");
+    for line in log.lines() {
+        assert!(
+            !line.contains("ERROR forged") || line.starts_with('['),
+            "{line}"
+        );
+        let bad = |c: char| {
+            c.is_control() && c != '\t' || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}')
+        };
+        assert!(!line.contains(bad), "{line:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use credenza::service::decide::Limits;
 use serde_json::json;
 
-use crate::harness::{Caller, Choices, MEMBER, Server, TENANT};
+use crate::harness::{Caller, Choices, MEMBER, Server, TENANT, how_many};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 
@@ -67,9 +67,11 @@ fn counts_per_tenant_tag_and_role_are_exact_under_16_callers() {
 }
 
 #[test]
-fn the_client_limit_is_exact_under_64_callers() {
+fn l09_the_client_limit_is_exact_under_64_callers() {
+    assert_eq!(Limits::default().clients_per_tenant, 50_000);
+    let most = how_many("CREDENZA_CLIENT_LIMIT", 200) as usize;
     let limits = Limits {
-        clients_per_tenant: 200,
+        clients_per_tenant: most,
         ..Limits::default()
     };
     let server = Server::with(Choices {
@@ -79,7 +81,7 @@ fn the_client_limit_is_exact_under_64_callers() {
     let tenant = server.new_tenant("Full");
     let operator = server.operator().in_tenant(&tenant);
     let (created, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    at_once(64, 400, |_| {
+    at_once(64, most + 200, |_| {
         let answer = operator.post(&operator.v1(CLIENTS), &json!({}));
         match answer.status {
             201 => created.fetch_add(1, Ordering::Relaxed),
@@ -90,7 +92,7 @@ fn the_client_limit_is_exact_under_64_callers() {
             }
         };
     });
-    assert_eq!((created.into_inner(), refused.into_inner()), (200, 200));
+    assert_eq!((created.into_inner(), refused.into_inner()), (most, 200));
 
     let first = operator
         .get(&operator.v1(&format!("{CLIENTS}?count=1")))
@@ -155,4 +157,52 @@ fn one_id_is_created_once_however_many_ask() {
         }
     });
     assert_eq!(created.into_inner(), 1);
+}
+
+#[test]
+fn h11_a_role_that_is_deleted_while_it_is_given_is_held_by_nobody_afterwards() {
+    let server = Server::start();
+    let operator = server.operator();
+    let member = server.role(TENANT, MEMBER);
+    for round in 0..10 {
+        let body = json!({ "Name": format!("Short-lived {round}") });
+        let role = operator.post(&operator.v1("/Roles"), &body).expect(201);
+        let role = role.text("Id");
+        let path = operator.v1(&format!("/Roles/{role}"));
+        let given = AtomicUsize::new(0);
+        let deleted = AtomicUsize::new(0);
+        at_once(8, 16, |number| {
+            if number == round {
+                let answer = operator.delete(&path);
+                match answer.status {
+                    204 => deleted.fetch_add(1, Ordering::Relaxed),
+                    _ => {
+                        answer.refused(409);
+                        0
+                    }
+                };
+                return;
+            }
+            let answer = operator.post(
+                &operator.v1(CLIENTS),
+                &json!({ "RoleIds": [&member, &role] }),
+            );
+            match answer.status {
+                201 => given.fetch_add(1, Ordering::Relaxed),
+                _ => {
+                    answer.refused_because(400, &role);
+                    0
+                }
+            };
+        });
+        let holders = operator.get(&format!("{path}{CLIENTS}"));
+        match deleted.into_inner() {
+            // Deleted, so nobody had it, and nobody got it afterwards.
+            1 => {
+                assert_eq!(given.into_inner(), 0);
+                holders.refused(404);
+            }
+            _ => assert_eq!(holders.expect(200).total(), given.into_inner()),
+        }
+    }
 }

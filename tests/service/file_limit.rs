@@ -10,7 +10,7 @@ use crate::harness::process::{Service, credenza, run, serve};
 const CLIENTS: &str = "/ClientCredentialClients";
 
 #[test]
-fn a_write_beyond_the_limit_of_a_file_is_answered_with_503_and_reads_go_on() {
+fn h29_a_write_beyond_the_limit_of_a_file_is_answered_with_503_and_reads_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("store");
     let program = serve(&data);

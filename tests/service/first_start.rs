@@ -51,7 +51,7 @@ fn refused(command: Command, words: &str) -> Ended {
 }
 
 #[test]
-fn the_secret_is_shown_once_on_standard_output_alone() {
+fn h20_the_secret_is_shown_once_on_standard_output_alone() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("not/yet/there");
     let mut command = serve(&data);
@@ -151,7 +151,7 @@ fn a_store_that_lost_its_marker_is_refused_and_kept() {
 }
 
 #[test]
-fn the_environment_sets_the_first_client_up_without_printing_its_secret() {
+fn h20_the_environment_sets_the_first_client_up_without_printing_its_secret() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("store");
     let variables = [

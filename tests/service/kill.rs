@@ -1,7 +1,7 @@
 //! kill -9 in the middle of everything: what was acknowledged is there and stays in force, what
 //! was not is wholly there or wholly absent.
 //!
-//! `CREDENZA_KILLS` sets how often (15), `CREDENZA_SEED` repeats a run, `CREDENZA_BINARY` names the
+//! `CREDENZA_KILLS` sets how often each test kills (8), `CREDENZA_SEED` repeats a run, `CREDENZA_BINARY` names the
 //! program, such as the release's. A seed repeats what is asked for and when the kill comes, not how
 //! the threads take turns.
 
@@ -15,10 +15,37 @@ use serde_json::{Value, json};
 
 use crate::harness::dice::Dice;
 use crate::harness::process::{Service, credenza, run, serve};
-use crate::harness::{ADMINISTRATOR, Caller, MEMBER};
+use crate::harness::{ADMINISTRATOR, Caller, MEMBER, how_many};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 const THREADS: u64 = 8;
+
+/// What the changes are, above all.
+#[derive(Clone, Copy)]
+enum Mix {
+    /// Of every kind, creations most.
+    Everything,
+    /// Deletions, disablings, and roles and secrets taken away.
+    TakingAway,
+}
+
+impl Mix {
+    /// With fewer clients than this, another one is created.
+    fn fewest(self) -> u64 {
+        match self {
+            Self::Everything => 4,
+            Self::TakingAway => 12,
+        }
+    }
+
+    /// The kinds of change that are drawn from, by number.
+    fn kinds(self) -> std::ops::Range<u64> {
+        match self {
+            Self::Everything => 0..23,
+            Self::TakingAway => 10..23,
+        }
+    }
+}
 
 /// A client as it must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +70,7 @@ struct Unsure {
 /// One of those who change things, and what he knows of his clients; nobody else touches them.
 struct Worker {
     number: u64,
+    mix: Mix,
     /// Member, and Member with Administrator.
     roles: [Vec<String>; 2],
     dice: Dice,
@@ -64,9 +92,10 @@ struct Asked {
 }
 
 impl Worker {
-    fn new(number: u64, seed: u64, roles: &[Vec<String>; 2]) -> Self {
+    fn new(number: u64, mix: Mix, seed: u64, roles: &[Vec<String>; 2]) -> Self {
         Self {
             number,
+            mix,
             roles: roles.clone(),
             dice: Dice(seed.wrapping_add(number << 32)),
             made: 0,
@@ -82,9 +111,10 @@ impl Worker {
         self.made += 1;
         let version = format!("v{}-{}", self.number, self.made);
         let known = self.clients.len() as u64;
-        let kind = match known {
-            0..4 => 0,
-            _ => self.dice.below(23),
+        let kinds = self.mix.kinds();
+        let kind = match known < self.mix.fewest() {
+            true => 0,
+            false => kinds.start + self.dice.below(kinds.end - kinds.start),
         };
         let path = operator.v1(CLIENTS);
         if kind < 7 {
@@ -323,11 +353,6 @@ fn roles(operator: &Caller) -> [Vec<String>; 2] {
     [vec![member], both]
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
-}
-
 fn check(data: &Path) {
     let mut command = credenza(["check", "--data"]);
     command.arg(data);
@@ -335,15 +360,22 @@ fn check(data: &Path) {
 }
 
 #[test]
-fn l16_l17_what_was_acknowledged_survives_kill_9() {
-    let seed = number("CREDENZA_SEED").unwrap_or_else(|| {
-        let mut seed = [0; 8];
-        SystemRandom.fill(&mut seed);
-        u64::from_be_bytes(seed)
-    });
+fn l16_what_was_acknowledged_survives_kill_9() {
+    kill_and_compare(Mix::Everything);
+}
+
+#[test]
+fn l17_what_was_taken_away_stays_away_after_kill_9() {
+    kill_and_compare(Mix::TakingAway);
+}
+
+fn kill_and_compare(mix: Mix) {
+    let mut drawn = [0; 8];
+    SystemRandom.fill(&mut drawn);
+    let seed = how_many("CREDENZA_SEED", u64::from_be_bytes(drawn));
     // Shown where the test fails.
     eprintln!("CREDENZA_SEED={seed}");
-    let kills = number("CREDENZA_KILLS").unwrap_or(15);
+    let kills = how_many("CREDENZA_KILLS", 8);
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("store");
     let mut dice = Dice(seed);
@@ -351,7 +383,7 @@ fn l16_l17_what_was_acknowledged_survives_kill_9() {
     let mut operator = service.first_client();
     let roles = roles(&operator);
     let mut workers: Vec<_> = (0..THREADS)
-        .map(|number| Worker::new(number, seed, &roles))
+        .map(|number| Worker::new(number, mix, seed, &roles))
         .collect();
     for kill in 1..=kills {
         eprintln!("kill {kill} of {kills}");

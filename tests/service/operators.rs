@@ -152,7 +152,7 @@ fn cluster_support_may_not_help_itself_to_more() {
 }
 
 #[test]
-fn the_last_operator_cannot_be_removed_by_any_way() {
+fn h14_the_last_operator_cannot_be_removed_by_any_way() {
     let server = Server::start();
     let operator = server.operator();
     let without = json!([
@@ -253,7 +253,7 @@ fn an_operator_that_is_disabled_or_has_no_living_secret_does_not_count() {
 }
 
 #[test]
-fn two_operators_that_remove_each_other_at_once_leave_one() {
+fn h14_two_operators_that_remove_each_other_at_once_leave_one() {
     let server = Server::start();
     let operator = server.operator();
     for round in 0..20 {

@@ -32,7 +32,7 @@ fn printed(ended: &Ended, server: &Server) -> Caller {
 }
 
 #[test]
-fn when_the_last_operators_secret_has_expired_there_is_a_way_back() {
+fn h14_when_the_last_operators_secret_has_expired_there_is_a_way_back() {
     let mut server = Server::start();
     let operator = server.operator();
     let path = operator.v1(&format!("{CLIENTS}/{OPERATOR}/Secrets/1"));

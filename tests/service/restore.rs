@@ -58,7 +58,7 @@ pub fn seen(operator: &Caller) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn everything_comes_back_and_what_was_issued_before_is_dead() {
+fn h31_everything_comes_back_and_what_was_issued_before_is_dead() {
     for flags in [&[][..], &["--with-keys"][..]] {
         let (mut server, file) = plant();
         let operator = server.operator();

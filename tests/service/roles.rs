@@ -205,7 +205,7 @@ fn a_roles_name_is_unique_in_its_tenant_without_regard_to_case() {
 }
 
 #[test]
-fn a_built_in_role_is_neither_changed_nor_deleted() {
+fn h14_a_built_in_role_is_neither_changed_nor_deleted() {
     let server = Server::start();
     let operator = server.operator();
     for (_, kind) in BUILT_IN {

@@ -74,17 +74,17 @@ fn one_write_fails(fault: Fault, is_there_afterwards: bool) {
 }
 
 #[test]
-fn a_write_that_did_not_happen_is_absent_once_the_store_is_open_again() {
+fn h29_a_write_that_did_not_happen_is_absent_once_the_store_is_open_again() {
     one_write_fails(Fault::Before, false);
 }
 
 #[test]
-fn a_write_of_unknown_outcome_that_did_not_happen_is_absent() {
+fn h29_a_write_of_unknown_outcome_that_did_not_happen_is_absent() {
     one_write_fails(Fault::BeforeUnknown, false);
 }
 
 #[test]
-fn a_write_of_unknown_outcome_that_happened_is_wholly_there() {
+fn h29_a_write_of_unknown_outcome_that_happened_is_wholly_there() {
     one_write_fails(Fault::AfterUnknown, true);
 }
 

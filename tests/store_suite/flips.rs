@@ -280,7 +280,7 @@ fn compare(rows: &TenantRows, expected: &TenantRows) -> Result<bool, String> {
 }
 
 #[test]
-fn nothing_damaged_is_ever_believed() {
+fn h30_nothing_damaged_is_ever_believed() {
     let number = |name: &str, default| {
         let text = std::env::var(name).ok();
         text.map_or(default, |text| text.parse().expect("a number"))

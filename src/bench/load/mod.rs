@@ -10,6 +10,7 @@ mod connection;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -39,13 +40,13 @@ pub struct Work {
 /// How requests follow each other.
 #[derive(Clone, Copy)]
 pub enum Pace {
-    Closed,
+    /// As soon as the last one is answered. One that is awake looks for answers all the time, and so
+    /// needs a processor: a server then spends nothing on waking it, which a slower one would do more
+    /// often than a faster one.
+    Closed { awake: bool },
     /// So many are due in a second. An exact one is awake for the last milliseconds before each, and
     /// so needs a processor; else requests may be sent a millisecond late.
-    Open {
-        rate: f64,
-        exact: bool,
-    },
+    Open { rate: f64, exact: bool },
 }
 
 /// What came of a load.
@@ -101,7 +102,7 @@ pub fn drive(
             rate: rate / threads as f64,
             exact,
         },
-        Pace::Closed => Pace::Closed,
+        closed => closed,
     };
     let driven = std::thread::scope(|scope| {
         let ready = &ready;
@@ -128,10 +129,21 @@ pub fn drive(
     Ok(sum)
 }
 
+/// Drives a load that counts what it has asked for, until that are so many.
+pub fn visit(all: u64, work: impl FnOnce(Arc<AtomicU64>) -> Work) -> Result<(), Failure> {
+    const TURN: Duration = Duration::from_millis(100);
+    let visited = Arc::new(AtomicU64::new(0));
+    let work = work(visited.clone());
+    while visited.load(Ordering::Relaxed) < all {
+        drive(&work, Pace::Closed { awake: false }, TURN, 1, 0)?;
+    }
+    Ok(())
+}
+
 /// Sends one request and gives the headers of its answer, and how many bytes its body has.
 pub fn sample(work: &Work) -> Result<(Vec<(String, String)>, u64), Failure> {
     let mut thread = Thread::open(work, 1, Draw::new(0))?;
-    thread.drive(Pace::Closed, Duration::ZERO)?;
+    thread.drive(Pace::Closed { awake: false }, Duration::ZERO)?;
     let answer = thread.connections[0].answer();
     Ok((answer.headers(), answer.bytes() - answer.head_bytes()))
 }
@@ -252,7 +264,7 @@ impl<'a> Thread<'a> {
 /// When requests are due.
 enum Due {
     /// Whenever a connection is free; the first one even if there is no time.
-    Always { first: bool },
+    Always { first: bool, awake: bool },
     At {
         next: Instant,
         step: Duration,
@@ -263,7 +275,7 @@ enum Due {
 impl Due {
     fn new(pace: Pace, start: Instant) -> Self {
         match pace {
-            Pace::Closed => Self::Always { first: true },
+            Pace::Closed { awake } => Self::Always { first: true, awake },
             Pace::Open { rate, exact } => Self::At {
                 exact,
                 next: start,
@@ -275,7 +287,7 @@ impl Due {
     /// When the next request was due, if it is by now and that is before the end.
     fn next(&mut self, now: Instant, end: Instant) -> Option<Instant> {
         match self {
-            Self::Always { first } => {
+            Self::Always { first, .. } => {
                 let due = std::mem::take(first) || now < end;
                 due.then_some(now)
             }
@@ -308,6 +320,7 @@ impl Due {
                 let left = next.saturating_duration_since(now).min(LONG);
                 left.saturating_sub(if *exact { AWAKE } else { Duration::ZERO })
             }
+            Self::Always { awake: true, .. } => Duration::ZERO,
             _ => LONG,
         }
     }

@@ -16,6 +16,7 @@ use crate::service::decide::Limits;
 use crate::store::sled::SledStore;
 use crate::system::clock::{SystemClock, SystemMonotonic};
 use crate::system::machine::available_memory;
+use crate::system::memory::ProcessMemory;
 use crate::system::random::SystemRandom;
 use crate::tokens::secret::PlainSecret;
 
@@ -164,6 +165,7 @@ impl Arguments {
                 ..Limits::default()
             },
             memory_bytes: self.memory.unwrap_or_else(|| available_memory() / 4),
+            memory: Arc::new(ProcessMemory::default()),
             data_set: match (self.dev, self.demo) {
                 (true, _) => DataSet::Dev,
                 (false, true) => DataSet::Demo,

@@ -5,6 +5,7 @@ mod background;
 mod clock_keeper;
 mod first_start;
 mod keys;
+mod memory_keeper;
 mod running;
 mod schedule;
 mod settings;

@@ -19,6 +19,7 @@ use super::background::{self, Background};
 use super::clock_keeper::ClockKeeper;
 use super::first_start;
 use super::keys;
+use super::memory_keeper;
 use super::schedule;
 use super::settings::{DataSet, Settings};
 use crate::domain::error::Refusal;
@@ -161,6 +162,9 @@ impl Running {
         };
         let keeper = ClockKeeper::start(&settings, matches!(fresh, Fresh::No));
         let (clock, random) = (keeper.clock(), settings.random.clone());
+        if let Some(warning) = settings.too_little_memory() {
+            log::warn!("{warning}");
+        }
         let holder = open_keys(&settings, matches!(fresh, Fresh::No), &*clock).await?;
         let keys = holder.keys();
         let issuer = format!("{base}/identity");
@@ -178,12 +182,14 @@ impl Running {
             clock: clock.clone(),
             random: random.clone(),
             limits: settings.limits,
-            directory_bytes: settings.directory_bytes(),
+            memory_bytes: settings.bytes_in_use(),
+            memory: settings.memory.clone(),
             patience: settings.patience,
             audit,
         })
         .await?;
         let service = Arc::new(service);
+        memory_keeper::start(&service.directory);
 
         let data_set = settings.data_set;
         if !matches!(fresh, Fresh::No) {

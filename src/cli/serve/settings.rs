@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{RotateEvery, Schedule};
 use crate::domain::ids::{ClientId, TenantId};
-use crate::domain::ports::{Clock, Monotonic, Random};
+use crate::domain::ports::{Clock, Memory, Monotonic, Random};
 use crate::service::decide::Limits;
 use crate::store::Store;
 use crate::tokens::secret::PlainSecret;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What the whole process may use.
     pub memory_bytes: u64,
+    /// What it does use.
+    pub memory: Arc<dyn Memory>,
     pub data_set: DataSet,
     pub bootstrap: BootstrapSettings,
     /// The file of a signing key that somebody else looks after; `None`: the service has its own.
@@ -72,24 +74,30 @@ pub struct BootstrapSettings {
     pub secret: Option<PlainSecret>,
 }
 
-/// What of the process's memory is not the directory's: sled's cache and page table, threads,
-/// connections.
-const NOT_THE_DIRECTORYS: u64 = (16 + 64) << 20;
-
-/// The least that the directory gets, however little memory is allowed.
-const LEAST: u64 = 8 << 20;
+/// The least that a service can keep to while it answers from a store of some size.
+const LEAST: u64 = 64 << 20;
 
 impl Settings {
     /// How long the store may take for a batch.
     pub const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// How many bytes the tenants in memory may weigh together.
-    pub fn directory_bytes(&self) -> usize {
-        let bytes = self
-            .memory_bytes
-            .saturating_sub(NOT_THE_DIRECTORYS)
-            .max(LEAST);
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+    /// How many bytes may be in use before tenants leave memory. The rest is for what comes between
+    /// two looks: an eighth, 16 to 64 MiB.
+    pub fn bytes_in_use(&self) -> u64 {
+        let between = (self.memory_bytes / 8).clamp(16 << 20, 64 << 20);
+        self.memory_bytes.saturating_sub(between)
+    }
+
+    /// What is wrong with the memory that is allowed, for the log.
+    pub fn too_little_memory(&self) -> Option<String> {
+        (self.memory_bytes < LEAST).then(|| {
+            format!(
+                "{} MiB of memory are too little to be kept to: tenants stay in memory one at a time, \
+                 and the process may come to use more; give it --memory {}MiB or more",
+                self.memory_bytes >> 20,
+                LEAST >> 20,
+            )
+        })
     }
 
     /// The base of the issuer, for a service that listens on an address; or why there is none.

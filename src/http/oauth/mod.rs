@@ -120,6 +120,11 @@ pub fn unavailable() -> Answer {
     render(&OauthError::from(super::errors::starting()))
 }
 
+/// The answer where the service made a mistake of its own.
+pub fn failed() -> Answer {
+    render(&OauthError::from(Refusal::internal()))
+}
+
 /// The answer to a token request.
 pub async fn token(
     service: &Service,

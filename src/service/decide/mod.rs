@@ -289,6 +289,6 @@ pub fn damaged_tenant(id: TenantId) -> Refusal {
 }
 
 /// The refusal for a client that does not exist.
-fn no_client(id: &ClientId) -> Refusal {
+pub fn no_client(id: &ClientId) -> Refusal {
     Refusal::not_found(format_args!("client '{id}' in this tenant"))
 }

@@ -47,7 +47,11 @@ impl Parts {
     /// Adds a secret; `None` is one that cannot be believed.
     pub fn add_secret(&mut self, id: SecretId, secret: Option<Secret>) {
         match secret {
-            Some(secret) => self.secrets.push(secret),
+            Some(secret) => {
+                // They stay as they are here, most often alone.
+                self.secrets.reserve_exact(1);
+                self.secrets.push(secret);
+            }
             None => self.damaged_secrets.push(id),
         }
     }
@@ -170,6 +174,7 @@ impl Collected {
         tenant: TenantId,
         faults: &mut Vec<String>,
     ) -> (Vec<Arc<ClientRecord>>, Vec<ClientId>) {
+        drop(self.places);
         let mut parts = self.parts;
         parts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut clients = Vec::with_capacity(parts.len());

@@ -213,15 +213,15 @@ fn apply_write(views: &Views, write: &Write, effects: &mut Effects) -> Step<()> 
         _ => {}
     }
     effects.note(&write.key, old.as_deref(), write.value.as_deref());
-    let (Some(parts), Some(old)) = (&write.parts, old) else {
+    let (Some(beside), Some(old)) = (&write.beside, old) else {
         return Ok(());
     };
-    let parts = match rows::open::<ClientRow>(&write.key, &old) {
-        Ok(row) if row.is_apart() => &parts.if_apart,
-        Ok(_) => &parts.if_inside,
+    let writes = match rows::open::<ClientRow>(&write.key, &old) {
+        Ok(row) if row.is_apart() => &beside.if_apart,
+        Ok(_) => &beside.if_inside,
         Err(why) => return refuse(damaged(&write.key, why)),
     };
-    for write in parts {
+    for write in writes {
         apply_write(views, write, effects)?;
     }
     Ok(())

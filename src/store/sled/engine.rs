@@ -185,6 +185,12 @@ impl Engine {
         }
     }
 
+    /// As many clients as are counted.
+    pub fn clients_of(&self, tenant: TenantId) -> Result<Option<u64>, StoreError> {
+        let count: Option<TenantCountRow> = self.trees.row(&Key::TenantCount(tenant))?;
+        Ok(count.map(|row| row.clients))
+    }
+
     pub fn tenants_with(&self, client: &ClientId) -> Result<Vec<TenantId>, StoreError> {
         let _gate = self.gate.read();
         let mut tenants = Vec::new();

@@ -320,6 +320,10 @@ impl Store for SledStore {
         Box::pin(self.read(move |engine| engine.tenant_revision(tenant)))
     }
 
+    fn clients_of(&self, tenant: TenantId) -> StoreFuture<'_, Result<Option<u64>, StoreError>> {
+        Box::pin(self.read(move |engine| engine.clients_of(tenant)))
+    }
+
     fn tenants_with(&self, client: ClientId) -> StoreFuture<'_, Result<Vec<TenantId>, StoreError>> {
         Box::pin(self.read(move |engine| engine.tenants_with(&client)))
     }

@@ -28,13 +28,13 @@ pub struct Write {
     pub place: Vec<u8>,
     pub value: Option<Vec<u8>>,
     pub before: Before,
-    /// What else is written where the row of a client takes the place of another one.
-    pub parts: Option<Box<Parts>>,
+    /// What else is written where it takes the place of the row of a client.
+    pub beside: Option<Box<Beside>>,
 }
 
 /// What becomes of the rows that a client has beside its own. Which of both it is, the row that is
-/// there says.
-pub struct Parts {
+/// replaced says.
+pub struct Beside {
     /// Where they are apart.
     pub if_apart: Vec<Write>,
     /// Where they are inside the client's row.
@@ -50,7 +50,7 @@ impl Write {
                 place,
                 value: Some(value),
                 before: Before::Either,
-                parts: None,
+                beside: None,
             }),
             Err(why) => Err(Unplannable::Row(key, why)),
         }
@@ -69,7 +69,7 @@ impl Write {
             key,
             value: None,
             before: Before::Either,
-            parts: None,
+            beside: None,
         }
     }
 
@@ -77,9 +77,9 @@ impl Write {
         Self { before, ..self }
     }
 
-    fn with(self, parts: Parts) -> Self {
+    fn with(self, beside: Beside) -> Self {
         Self {
-            parts: Some(Box::new(parts)),
+            beside: Some(Box::new(beside)),
             ..self
         }
     }
@@ -202,7 +202,7 @@ impl Plan {
             }
             Some(_) => {
                 let write = write.where_there_is(Before::Something);
-                self.writes.push(write.with(Parts {
+                self.writes.push(write.with(Beside {
                     if_apart: parts::between(tenant, old, apart)?,
                     if_inside: parts::between(tenant, None, apart)?,
                 }));
@@ -216,7 +216,7 @@ impl Plan {
         self.moving(tenant)?.clients -= 1;
         let write = Write::remove(Key::Client(tenant, id.clone()));
         let write = write.where_there_is(Before::Something);
-        self.writes.push(write.with(Parts {
+        self.writes.push(write.with(Beside {
             if_apart: parts::between(tenant, Some(old), None)?,
             if_inside: Vec::new(),
         }));

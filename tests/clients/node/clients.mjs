@@ -30,7 +30,7 @@ async function fetchToken(server, authentication) {
   return oauth.processClientCredentialsResponse(server, client, answer);
 }
 
-async function verify(server, token) {
+async function j10_jose_verifies(server, token) {
   const keys = createRemoteJWKSet(new URL(server.jwks_uri));
   const options = { issuer: server.issuer, audience: "ocsapi", typ: "at+jwt" };
   const { payload, protectedHeader } = await jwtVerify(token, keys, options);
@@ -46,7 +46,7 @@ async function verify(server, token) {
 }
 
 // The library's own check of what RFC 9068 wants of an access token.
-async function validate(server, token) {
+async function j10_oauth4webapi_accepts(server, token) {
   const request = new Request(list, { headers: { authorization: `Bearer ${token}` } });
   const claims = await oauth.validateJwtAccessToken(server, request, "ocsapi", plainHttp);
   assert.equal(claims.client_id, CREDENZA_CLIENT_ID);
@@ -84,8 +84,8 @@ for (const algorithm of ["oauth2", "oidc"]) {
     const token = await fetchToken(server, oauth[way](CREDENZA_CLIENT_SECRET));
     assert.equal(token.token_type, "bearer");
     assert.equal(token.expires_in, 3600);
-    await verify(server, token.access_token);
-    await validate(server, token.access_token);
+    await j10_jose_verifies(server, token.access_token);
+    await j10_oauth4webapi_accepts(server, token.access_token);
     await callApi(token.access_token);
     await refused(fetchToken(server, oauth[way]("wrong")), 401, undefined);
     ok(`oauth4webapi and jose, ${algorithm}, ${way}`);

@@ -46,7 +46,7 @@ def check_list(session):
     assert int(answer.headers["Total-Count"]) >= 600
 
 
-def check_with_joserfc(token, keys):
+def j10_joserfc_verifies(token, keys):
     decoded = joserfc_jwt.decode(token, KeySet.import_key_set(keys), algorithms=["ES256"])
     assert decoded.header["typ"] == "at+jwt"
     joserfc_jwt.JWTClaimsRegistry(
@@ -82,7 +82,7 @@ def authlib(method, metadata):
     token = session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
     assert token["token_type"] == "Bearer" and token["expires_in"] == 3600
     keys = requests.get(metadata["jwks_uri"], timeout=10).json()
-    check_with_joserfc(token["access_token"], keys)
+    j10_joserfc_verifies(token["access_token"], keys)
     check_list(session)
     wrong = OAuth2Session(CLIENT_ID, "wrong", token_endpoint_auth_method=method)
     try:

@@ -24,6 +24,7 @@ use credenza::cli::serve::{
     Base, Between, BootstrapSettings, DataSet, RotateEvery, Schedule, Settings, start,
 };
 use credenza::domain::ids::{ClientId, TenantId};
+use credenza::domain::ports::{Random, Unmeasured};
 use credenza::domain::times::Timestamp;
 use credenza::service::decide::Limits;
 use credenza::store::Store;
@@ -66,6 +67,8 @@ pub struct Choices {
     /// What stands between the service and its store.
     pub faults: Option<Arc<Faults>>,
     pub audit_log: Option<std::path::PathBuf>,
+    /// `None`: numbers of a seed, the same in every run.
+    pub random: Option<Arc<dyn Random>>,
 }
 
 impl Default for Choices {
@@ -81,6 +84,7 @@ impl Default for Choices {
             patience: Settings::PATIENCE,
             faults: None,
             audit_log: None,
+            random: None,
         }
     }
 }
@@ -89,7 +93,7 @@ impl Default for Choices {
 pub struct Server {
     pub directory: TempDir,
     pub clock: Arc<ManualClock>,
-    random: Arc<SeededRandom>,
+    random: Arc<dyn Random>,
     /// What the next start takes.
     pub choices: Choices,
     process: Option<Process>,
@@ -117,7 +121,10 @@ impl Server {
         let mut server = Self {
             directory: tempfile::tempdir().unwrap(),
             clock: Arc::new(ManualClock::at(noon)),
-            random: Arc::new(SeededRandom::new(1)),
+            random: choices
+                .random
+                .clone()
+                .unwrap_or_else(|| Arc::new(SeededRandom::new(1))),
             choices,
             process: None,
             printed: String::new(),
@@ -155,6 +162,7 @@ impl Server {
             audience: "ocsapi".into(),
             limits: self.choices.limits,
             memory_bytes: self.choices.memory_bytes,
+            memory: Arc::new(Unmeasured),
             data_set: self.choices.data_set,
             bootstrap,
             signing_key: self.choices.signing_key.clone(),
@@ -216,6 +224,14 @@ impl Server {
         if let Some(Process { stop, thread, .. }) = self.process.take() {
             let _ = stop.send(());
             thread.join().unwrap();
+        }
+    }
+
+    /// Stops one that cannot stop in good order any more.
+    pub fn abandon(&mut self) {
+        if let Some(Process { stop, thread, .. }) = self.process.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
         }
     }
 
@@ -286,6 +302,16 @@ impl Server {
     /// Cluster Support, in the first tenant.
     pub fn support(&self) -> Caller {
         self.caller_with(TENANT, &[CLUSTER_SUPPORT.into()])
+    }
+}
+
+/// How much of something a test does: what the environment variable says, else the small number.
+pub fn how_many(variable: &str, small: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+        Err(_) => small,
     }
 }
 

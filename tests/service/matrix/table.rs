@@ -4,6 +4,8 @@
 /// A route and its methods, then a line for each object that the path may name:
 ///
 /// - `a`: an object of tenant A that exists
+/// - `sibling`: a client of tenant A that is none of the callers, or a secret of it
+/// - `own`: the caller's own client, in its own tenant, or a secret of it; the operator is the last
 /// - `gone`: the same path with the id of an object that only tenant B has
 /// - `orphan`: a secret of a client that tenant A does not have
 /// - `b`: an object of tenant B that exists; a client there has the id of Self A
@@ -22,52 +24,76 @@ Clients POST
     b       403 403 403 403 201 201 403
 Client GET HEAD
     a       200 200 200 200 403 200 200
+    sibling 200 200 200 200 403 200 200
+    own     200 200 200 200 200 200 200
     gone    404 404 404 404 403 404 404
     b       403 403 403 403 200 200 200
 Client PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 Client DELETE
     a       403 204 403 403 403 204 403
+    sibling 403 204 403 403 403 204 403
+    own     403 204 403 403 204 409 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 204 204 403
 ClientRoles GET HEAD
     a       200 200 200 200 403 200 200
+    sibling 200 200 200 200 403 200 200
+    own     200 200 200 200 200 200 200
     gone    404 404 404 404 403 404 404
     b       403 403 403 403 200 200 200
 ClientRoles PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 409 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 ClientRolesAlias GET HEAD
     a       200 200 200 200 403 200 200
+    sibling 200 200 200 200 403 200 200
+    own     200 200 200 200 200 200 200
     gone    404 404 404 404 403 404 404
     b       403 403 403 403 200 200 200
 ClientRolesAlias PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 409 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 Secrets GET HEAD
     a       403 200 200 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     200 200 200 200 200 200 200
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 Secrets POST
     a       403 201 201 403 403 201 403
+    sibling 403 201 403 403 403 201 403
+    own     201 201 201 201 201 201 201
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 201 201 403
 Secret GET HEAD
     a       403 200 200 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     200 200 200 200 200 200 200
     gone    403 404 404 403 403 404 403
     orphan  403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 Secret PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     orphan  403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 Secret DELETE
     a       403 204 204 403 403 204 403
+    sibling 403 204 403 403 403 204 403
+    own     204 204 204 204 204 204 204
     gone    403 404 404 403 403 404 403
     orphan  403 404 403 403 403 404 403
     b       403 403 403 403 204 204 403
@@ -119,32 +145,46 @@ PreviewClients POST
     b       403 403 403 403 201 201 403
 PreviewClient GET HEAD
     a       200 200 200 200 403 200 200
+    sibling 200 200 200 200 403 200 200
+    own     200 200 200 200 200 200 200
     gone    404 404 404 404 403 404 404
     b       403 403 403 403 200 200 200
 PreviewClient PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 PreviewSecrets GET HEAD
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 PreviewSecrets POST
     a       403 201 403 403 403 201 403
+    sibling 403 201 403 403 403 201 403
+    own     403 201 403 403 201 201 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 201 201 403
 PreviewSecret GET HEAD
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     orphan  403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 PreviewSecret PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     orphan  403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 PreviewSecret DELETE
     a       403 204 403 403 403 204 403
+    sibling 403 204 403 403 403 204 403
+    own     403 204 403 403 204 204 403
     gone    403 404 403 403 403 404 403
     orphan  403 404 403 403 403 404 403
     b       403 403 403 403 204 204 403
@@ -156,14 +196,20 @@ LegacyClients POST
     b       403 403 403 403 201 201 403
 LegacyClient GET HEAD
     a       403 200 403 403 403 200 200
+    sibling 403 200 403 403 403 200 200
+    own     403 200 403 403 200 200 200
     gone    403 404 403 403 403 404 404
     b       403 403 403 403 200 200 200
 LegacyClient PUT
     a       403 200 403 403 403 200 403
+    sibling 403 200 403 403 403 200 403
+    own     403 200 403 403 200 200 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 200 200 403
 LegacyClient DELETE
     a       403 204 403 403 403 204 403
+    sibling 403 204 403 403 403 204 403
+    own     403 204 403 403 204 409 403
     gone    403 404 403 403 403 404 403
     b       403 403 403 403 204 204 403
 Discovery GET HEAD

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::table::Row;
 use crate::harness::{
-    ADMINISTRATOR, Caller, MEMBER, OPERATOR, OPERATOR_SECRET, Response, Server, anonymous,
+    ADMINISTRATOR, Caller, MEMBER, OPERATOR, OPERATOR_SECRET, Response, Server, TENANT, anonymous,
 };
 
 const VIEWER: &str = "e6cbf91e-0be8-4858-92b5-f88ecafd5574";
 const NOWHERE: &str = "99999999-9999-4999-8999-999999999999";
 /// Self A; tenant B has another client of the same id.
 const PUMP: &str = "pump";
+/// A client of tenant A that calls nobody.
+const SIBLING: &str = "sibling";
 /// A client that tenant B alone has.
 const ONLY_IN_B: &str = "only-in-b";
 
@@ -25,8 +27,10 @@ pub struct World {
     pub without_token: [(&'static str, Caller); 3],
     pub a: Tenant,
     pub b: Tenant,
+    /// The operator's tenant.
+    home: Tenant,
     drawn: Cell<u32>,
-    _server: Server,
+    server: Server,
 }
 
 pub struct Tenant {
@@ -42,6 +46,8 @@ pub struct Request {
     pub path: String,
     body: Option<Value>,
     form: Option<String>,
+    /// Who asks, where it is not the caller of the column itself.
+    twin: Option<Caller>,
     /// What was made for this cell alone, and is in the way of others when it stays.
     leftover: Option<String>,
 }
@@ -56,6 +62,7 @@ impl World {
         let operator = server.operator();
         create_client(&operator, &b.id, PUMP);
         create_client(&operator, &b.id, ONLY_IN_B);
+        create_client(&operator, &a.id, SIBLING);
         let secret = create_client(&operator, &a.id, PUMP);
         let callers = [
             server.member(&a.id),
@@ -78,8 +85,9 @@ impl World {
             without_token,
             a,
             b,
+            home: Tenant::of(&server, TENANT),
             drawn: Cell::new(0),
-            _server: server,
+            server,
         }
     }
 
@@ -90,7 +98,7 @@ impl World {
     }
 
     /// Changes with every change in one of the tenants, or of which tenants there are.
-    pub fn state(&self) -> [String; 3] {
+    pub fn state(&self) -> [String; 4] {
         let revision = |tenant: &Tenant| {
             let path = format!("/api/v1/Tenants/{}/ClientCredentialClients", tenant.id);
             let answer = self.operator.head(&path).expect(200);
@@ -100,21 +108,24 @@ impl World {
         [
             revision(&self.a),
             revision(&self.b),
+            revision(&self.home),
             tenants.json().to_string(),
         ]
     }
 
-    fn tenant(&self, object: &str) -> &Tenant {
-        match object {
-            "b" => &self.b,
+    fn tenant(&self, object: &str, asker: Option<&Caller>) -> &Tenant {
+        let all = [&self.a, &self.b, &self.home];
+        match (object, asker) {
+            ("b", _) => &self.b,
+            ("own", Some(asker)) => all.into_iter().find(|own| own.id == asker.tenant).unwrap(),
             _ => &self.a,
         }
     }
 
-    /// The request of a cell. One that will be done gets an object of its own where it would
-    /// otherwise take away what other cells need.
-    pub fn request(&self, route: Route, row: &Row, done: bool) -> Request {
-        let tenant = self.tenant(&row.object);
+    /// The request of a cell, for the caller of its column. One that will be done gets an object of
+    /// its own where it would otherwise take away what other cells need.
+    pub fn request(&self, route: Route, row: &Row, asker: Option<&Caller>, done: bool) -> Request {
+        let tenant = self.tenant(&row.object, asker);
         let mut tenant_id = match row.object.as_str() {
             "nowhere" => NOWHERE.to_owned(),
             _ => tenant.id.clone(),
@@ -123,7 +134,14 @@ impl World {
         if changes && route == Route::Tenant && row.method == "DELETE" {
             tenant_id = self.new_tenant();
         }
-        let client = self.client(route, row, changes);
+        let changes_a_client = changes && route.names_a_client() && !names_a_secret(route);
+        let twin = asker
+            .filter(|_| changes_a_client && row.object == "own")
+            .map(|asker| self.twin(asker));
+        let client = match &twin {
+            Some(twin) => twin.id.clone(),
+            None => self.client(route, row, asker, changes_a_client),
+        };
         let role = match row.object.as_str() {
             "gone" => self.b.role.clone(),
             _ if changes && route == Route::Role => {
@@ -131,7 +149,7 @@ impl World {
             }
             _ => tenant.role.clone(),
         };
-        let (secret, leftover) = self.secret(route, row, &client);
+        let (secret, leftover) = self.secret(route, row, &tenant.id, &client);
         let path = path(route, &tenant_id, &client, &role, &secret);
         Request {
             path,
@@ -141,31 +159,48 @@ impl World {
                     "grant_type=client_credentials&client_id={OPERATOR}&client_secret={OPERATOR_SECRET}"
                 )
             }),
+            twin,
             leftover,
         }
     }
 
-    fn client(&self, route: Route, row: &Row, changes: bool) -> String {
-        let names_a_secret = matches!(route, Route::Secret | Route::PreviewSecret);
+    /// A caller with the roles of another one, for what would end that one's rights.
+    fn twin(&self, of: &Caller) -> Caller {
+        let path = format!(
+            "/api/v1/Tenants/{}/ClientCredentialClients/{}",
+            of.tenant, of.id
+        );
+        let roles = self.operator.get(&path).expect(200).json()["RoleIds"].clone();
+        let roles: Vec<String> = serde_json::from_value(roles).unwrap();
+        self.server.caller_with(&of.tenant, &roles)
+    }
+
+    fn client(&self, route: Route, row: &Row, asker: Option<&Caller>, changes: bool) -> String {
         match row.object.as_str() {
             "orphan" => ONLY_IN_B.into(),
-            "gone" if !names_a_secret => ONLY_IN_B.into(),
-            "a" | "b" if changes && route.names_a_client() && !names_a_secret => {
+            "gone" if !names_a_secret(route) => ONLY_IN_B.into(),
+            "own" => asker.map_or(PUMP, |asker| &asker.id).into(),
+            "a" | "b" | "sibling" if changes => {
                 let id = self.draw();
-                create_client(&self.operator, &self.tenant(&row.object).id, &id);
+                let tenant = &self.tenant(&row.object, asker).id;
+                create_client(&self.operator, tenant, &id);
                 id
             }
+            "sibling" => SIBLING.into(),
             _ => PUMP.into(),
         }
     }
 
     /// The id of the secret, and the path of the one that was made for a deletion.
-    fn secret(&self, route: Route, row: &Row, client: &str) -> (String, Option<String>) {
-        let deletes = matches!(route, Route::Secret | Route::PreviewSecret)
-            && row.method == "DELETE"
-            && matches!(row.object.as_str(), "a" | "b");
-        if deletes {
-            let tenant = &self.tenant(&row.object).id;
+    fn secret(
+        &self,
+        route: Route,
+        row: &Row,
+        tenant: &str,
+        client: &str,
+    ) -> (String, Option<String>) {
+        let there = matches!(row.object.as_str(), "a" | "b" | "sibling" | "own");
+        if names_a_secret(route) && row.method == "DELETE" && there {
             let secrets =
                 format!("/api/v1/Tenants/{tenant}/ClientCredentialClients/{client}/Secrets");
             let body = json!({ "Expires": false });
@@ -204,6 +239,7 @@ impl World {
     }
 
     pub fn send(&self, caller: &Caller, method: &str, request: &Request) -> Response {
+        let caller = request.twin.as_ref().unwrap_or(caller);
         if let Some(form) = &request.form {
             return caller.form(&request.path, form);
         }
@@ -222,6 +258,10 @@ impl World {
     /// be there), and a secret that was added, since a client holds only ten.
     pub fn clear(&self, route: Route, request: &Request, answer: Option<&Response>) {
         let done = answer.filter(|answer| answer.status < 300);
+        if let Some(twin) = &request.twin {
+            self.operator
+                .delete(&twin.v1(&format!("/ClientCredentialClients/{}", twin.id)));
+        }
         if let Some(path) = &request.leftover {
             let expected = if done.is_some() { 404 } else { 204 };
             self.operator.delete(path).expect(expected);
@@ -243,19 +283,27 @@ impl Request {
             path: path.into(),
             body: self.body.clone(),
             form: self.form.clone(),
+            twin: None,
             leftover: None,
         }
     }
 }
 
+fn names_a_secret(route: Route) -> bool {
+    matches!(route, Route::Secret | Route::PreviewSecret)
+}
+
 impl Tenant {
     fn new(server: &Server, name: &str) -> Self {
-        let id = server.new_tenant(name);
+        Self::of(server, &server.new_tenant(name))
+    }
+
+    fn of(server: &Server, id: &str) -> Self {
         Self {
-            role: create_role(&server.operator(), &id, "Own"),
-            member: server.role(&id, MEMBER),
-            viewer: server.role(&id, VIEWER),
-            id,
+            role: create_role(&server.operator(), id, "Own"),
+            member: server.role(id, MEMBER),
+            viewer: server.role(id, VIEWER),
+            id: id.into(),
         }
     }
 }

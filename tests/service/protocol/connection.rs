@@ -106,7 +106,7 @@ fn a_body_that_is_only_announced_to_be_too_large_is_refused_before_it_comes() {
 }
 
 #[test]
-fn requests_whose_length_can_be_read_in_two_ways_are_refused_and_hide_no_other() {
+fn h24_requests_whose_length_can_be_read_in_two_ways_are_refused_and_hide_no_other() {
     let ground = Ground::new();
     let operator = ground.operator.token.clone().unwrap();
     let clients = format!("/api/v1/Tenants/{TENANT}{CLIENTS}");

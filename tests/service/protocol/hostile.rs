@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::wire::{Wire, request};
 use super::{CLIENTS, Ground};
-use crate::harness::{Caller, Server};
+use crate::harness::{Caller, Server, how_many};
 
 /// Stands in everything that tenant B has.
 const MARK: &str = "only-tenant-b-shows-this";
@@ -145,7 +145,7 @@ fn path(draw: &mut Draw, a: &str, b: &str, role: &str) -> String {
 }
 
 #[test]
-fn h08_none_of_5_000_hostile_paths_reaches_another_tenant_or_fails_inside() {
+fn h08_no_hostile_path_reaches_another_tenant_or_fails_inside() {
     let server = Server::start();
     let a = server.new_tenant("A");
     let (b, role) = marked_tenant(&server);
@@ -156,7 +156,8 @@ fn h08_none_of_5_000_hostile_paths_reaches_another_tenant_or_fails_inside() {
     let mut draw = Draw(8);
     let mut wire = Wire::open(server.address());
     let mut statuses = std::collections::BTreeMap::new();
-    for _ in 0..5_000 {
+    let paths = how_many("CREDENZA_PATHS", 1_500);
+    for _ in 0..paths {
         let path = path(&mut draw, &a, &b, &role);
         let method = draw.of(&["GET", "GET", "GET", "HEAD", "PUT", "DELETE", "POST"]);
         let headers = match method {
@@ -187,7 +188,9 @@ fn h08_none_of_5_000_hostile_paths_reaches_another_tenant_or_fails_inside() {
     // The corpus is worth something: it comes past the routes, and past the tenant.
     for status in [403, 404, 405] {
         assert!(
-            statuses.get(&status).is_some_and(|count| *count > 100),
+            statuses
+                .get(&status)
+                .is_some_and(|count| *count > paths / 50),
             "{statuses:?}"
         );
     }

@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 
+#[path = "../../../../tests/common/dice.rs"]
+mod dice;
+
 use super::*;
 use crate::store::sled::keys;
+use dice::Dice;
 
 #[test]
 fn no_row_outgrows_two_kilobytes() {
@@ -71,7 +75,7 @@ fn many_creations_touch_a_counter_once() {
 }
 
 #[test]
-fn keys_are_read_as_they_were_written_and_no_two_are_alike() {
+fn h07_keys_are_read_as_they_were_written_and_no_two_are_alike() {
     let tenants = [[0; 16], [1; 16], [255; 16]].map(TenantId::from_bytes);
     let roles = [[0; 16], [255; 16]].map(RoleId::from_bytes);
     let clients = ["a", "aa", "ab", "~", "A", &"x".repeat(64)].map(client_id);
@@ -125,8 +129,61 @@ fn keys_are_read_as_they_were_written_and_no_two_are_alike() {
     }
 }
 
+/// Draws a key of any kind from few letters, so that two of them are often nearly alike.
+fn drawn_key(dice: &mut Dice) -> Key {
+    let tenant = TenantId::from_bytes([[0, 1, 0x2f, 255][dice.below(4) as usize]; 16]);
+    let role = RoleId::from_bytes([[0, 0x2f, 255][dice.below(3) as usize]; 16]);
+    let letters = |dice: &mut Dice, of: &[char], longest: u64| -> String {
+        let length = match dice.below(8) {
+            0 => longest,
+            _ => 1 + dice.below(4),
+        };
+        (0..length)
+            .map(|_| of[dice.below(of.len() as u64) as usize])
+            .collect()
+    };
+    let client = client_id(&letters(dice, &['a', '~', '0', '-'], 64));
+    let tag = tag_key(&letters(dice, &['a', '/', ' ', '\u{ff}', '🏭'], 128));
+    let secret = SecretId(1 + dice.below(300) as i32);
+    match dice.below(12) {
+        0 => Key::Tenant(tenant),
+        1 => Key::TenantCount(tenant),
+        2 => Key::TagCount(tenant, tag),
+        3 => Key::Role(tenant, role),
+        4 => Key::RoleDescription(tenant, role),
+        5 => Key::RoleCount(tenant, role),
+        6 => Key::Client(tenant, client),
+        7 => Key::ClientId(client, tenant),
+        8 => Key::Secret(tenant, client, secret),
+        9 => Key::Tag(tenant, tag, client),
+        10 => Key::Assignment(tenant, role, client),
+        _ => Key::Holder(role, tenant, client),
+    }
+}
+
 #[test]
-fn a_scan_of_one_tenant_never_gives_another_ones_rows() {
+fn h07_of_random_pairs_none_has_one_key_or_one_within_the_other() {
+    let pairs = std::env::var("CREDENZA_KEY_PAIRS");
+    let pairs: u64 = pairs.map_or(200_000, |pairs| pairs.parse().unwrap());
+    let mut dice = Dice(7);
+    let mut alike = 0;
+    for _ in 0..pairs {
+        let (one, other) = (drawn_key(&mut dice), drawn_key(&mut dice));
+        let (bytes, others) = (one.bytes(), other.bytes());
+        assert_eq!(Key::read(one.tree(), &bytes).as_ref(), Some(&one));
+        if one == other {
+            alike += 1;
+            assert_eq!(bytes, others);
+        } else if one.tree() == other.tree() {
+            assert!(!bytes.starts_with(&others), "{one} and {other}");
+            assert!(!others.starts_with(&bytes), "{one} and {other}");
+        }
+    }
+    assert!(alike > pairs / 10_000, "{alike} pairs were one key twice");
+}
+
+#[test]
+fn h07_a_scan_of_one_tenant_never_gives_another_ones_rows() {
     let house = House::new();
     let second = tenant_id(2);
     for tree in Tree::OF_TENANTS {

@@ -26,9 +26,17 @@ fn a_client_is_one_row_up_to_a_kilobyte_and_never_above() {
             let (key, bytes) = row_of(&record);
             let size = key.bytes().len() + bytes.len();
             assert!(size <= LARGEST_WHOLE, "{size}");
-            match ClientRow::of(&record).unwrap().is_apart() {
-                true => apart += 1,
-                false => inside += 1,
+            let row: ClientRow = rows::open(&key, &bytes).unwrap();
+            assert!(row == ClientRow::of(&record).unwrap());
+            match row.inside(|tag| tag) {
+                None => apart += 1,
+                Some(read) => {
+                    let read = read.unwrap();
+                    assert!(read.tags == record.client.tags);
+                    assert!(read.role_ids == record.client.role_ids);
+                    assert!(read.secrets == record.secrets.secrets);
+                    inside += 1;
+                }
             }
         }
     }

@@ -119,7 +119,7 @@ fn rs01_without_a_token_there_is_a_challenge_without_an_error() {
 }
 
 #[test]
-fn rs02_rs03_garbage_is_invalid_token() {
+fn rs02_what_has_not_the_form_of_a_token_is_invalid_token() {
     let scene = Scene::new();
     let good = scene.good().to_owned();
     let caller = anonymous(scene.server.address());
@@ -130,16 +130,10 @@ fn rs02_rs03_garbage_is_invalid_token() {
         format!("Bearer {good} {good}"),
         format!("Bearer {good},{good}"),
         format!("Bearer \"{good}\""),
-        "Bearer a.b.c".to_owned(),
-        "Bearer ..".to_owned(),
         "Bearer %00".to_owned(),
-        format!("Bearer {}", "x".repeat(15 * 1024)),
     ];
     for text in texts {
         invalid_token(caller.send("GET", &scene.path, &[("Authorization", &text)], None));
-    }
-    for length in (1..good.len()).step_by(7) {
-        scene.refuses(&good[..length]);
     }
     let twice = format!("Bearer {good}");
     let headers = [("Authorization", twice.as_str()), ("Authorization", &twice)];
@@ -151,6 +145,25 @@ fn rs02_rs03_garbage_is_invalid_token() {
     let latin = [head.as_bytes(), b"\r\nAuthorization: Bearer \xe9\r\n\r\n"].concat();
     let replies = wire::exchange(scene.server.address(), &latin);
     assert_eq!(replies[0].status, 401);
+    assert!(
+        replies[0]
+            .head
+            .to_ascii_lowercase()
+            .contains("www-authenticate: bearer")
+    );
+}
+
+#[test]
+fn rs03_garbage_and_parts_of_a_token_are_invalid_token() {
+    let scene = Scene::new();
+    for garbage in ["garbage", "a.b.c", "..", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"] {
+        scene.refuses(garbage);
+    }
+    let good = scene.good();
+    for length in (1..good.len()).step_by(7) {
+        scene.refuses(&good[..length]);
+        scene.refuses(&good[length..]);
+    }
 }
 
 #[test]

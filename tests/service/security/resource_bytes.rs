@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::harness::jwt::{self, Forger};
-use crate::harness::{Caller, Server, TENANT, anonymous};
+use crate::harness::{Caller, Server, TENANT, anonymous, wire};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 
@@ -204,6 +204,23 @@ fn rs21_a_token_counts_in_the_header_alone() {
 }
 
 #[test]
+fn rs22_a_missing_role_is_insufficient_scope_with_an_operation_id() {
+    let server = Server::start();
+    let member = server.member(TENANT);
+    for answer in [
+        member.post(&member.v1(CLIENTS), &json!({})),
+        member.delete(&member.v1(&format!("{CLIENTS}/operator"))),
+        member.get("/api/v1/Tenants"),
+        member.get(&member.legacy("/ClientCredentialClient")),
+    ] {
+        let challenge = r#"Bearer realm="credenza", error="insufficient_scope""#;
+        assert_eq!(answer.header("www-authenticate"), Some(challenge));
+        // With the operation's id, the same as in the header.
+        answer.refused(403);
+    }
+}
+
+#[test]
 fn rs24_rights_end_at_once_with_the_client_or_its_tenant() {
     let server = Server::start();
     let operator = server.operator();
@@ -286,4 +303,37 @@ fn rs27_the_scheme_is_read_in_any_case() {
             .send("GET", &operator.v1(CLIENTS), &[(name, &value)], None)
             .expect(200);
     }
+}
+
+#[test]
+fn rs28_tokens_and_headers_beyond_measure_are_refused_and_never_5xx() {
+    let server = Server::start();
+    let operator = server.operator();
+    let ask = |headers: &str| {
+        let path = operator.v1(CLIENTS);
+        let close = "Host: x\r\nConnection: close";
+        let request = format!("GET {path} HTTP/1.1\r\n{close}\r\n{headers}\r\n\r\n");
+        wire::exchange(server.address(), request.as_bytes())
+    };
+    let good = format!("Authorization: Bearer {}", operator.token.as_ref().unwrap());
+    for length in [15 * 1024, 60 * 1024] {
+        let long = format!("Authorization: Bearer {}", "x".repeat(length));
+        assert_eq!(ask(&long)[0].status, 401, "{length}");
+        let claims = format!("{good}{}", "A".repeat(length));
+        assert_eq!(ask(&claims)[0].status, 401, "{length}");
+    }
+    let more = |count: usize| {
+        (0..count)
+            .map(|n| format!("\r\nX-{n}: x"))
+            .collect::<String>()
+    };
+    assert_eq!(ask(&format!("{good}{}", more(90)))[0].status, 200);
+    let large = format!("{good}\r\nX-Large: {}", "x".repeat(130 * 1024));
+    for headers in [format!("{good}{}", more(100)), large] {
+        // The parser may also close the connection before it has read so much.
+        let replies = ask(&headers);
+        let refused = |reply: &wire::Reply| matches!(reply.status, 400 | 431);
+        assert!(replies.iter().all(refused), "{replies:?}");
+    }
+    operator.get(&operator.v1(CLIENTS)).expect(200);
 }

@@ -4,9 +4,9 @@
 use credenza::domain::times::Timestamp;
 use serde_json::{Value, json};
 
+use super::token_endpoint::{form_and, post, refused};
 use crate::harness::response::keys;
 use crate::harness::{ADMINISTRATOR, Caller, MEMBER, NOON, Response, Server, TENANT, jwt};
-use crate::token_endpoint::{form_and, post, refused};
 
 const CLIENTS: &str = "/ClientCredentialClients";
 
@@ -34,21 +34,34 @@ fn claims(answer: &Response) -> Value {
 }
 
 #[test]
-fn l01_l02_a_disabled_client_gets_no_token_from_the_next_request_on() {
+fn l01_a_disabled_client_gets_no_token_from_the_next_request_on() {
     let server = Server::start();
     let operator = server.operator();
     let client = create(&operator, &json!({}));
+    client.token_answer().expect(200);
+    let path = path_of(&client, "");
+    operator
+        .put(&path, &json!({ "Enabled": false }))
+        .expect(200);
+    locked_out(&client);
+    let born_disabled = create(&operator, &json!({ "Enabled": false }));
+    locked_out(&born_disabled);
+}
+
+#[test]
+fn l02_a_client_that_is_enabled_again_gets_tokens_from_the_next_request_on() {
+    let server = Server::start();
+    let operator = server.operator();
+    let client = create(&operator, &json!({ "Enabled": false }));
     let path = path_of(&client, "");
     for _ in 0..3 {
+        operator.put(&path, &json!({ "Enabled": true })).expect(200);
         client.token_answer().expect(200);
         operator
             .put(&path, &json!({ "Enabled": false }))
             .expect(200);
         locked_out(&client);
-        operator.put(&path, &json!({ "Enabled": true })).expect(200);
     }
-    let born_disabled = create(&operator, &json!({ "Enabled": false }));
-    locked_out(&born_disabled);
 }
 
 #[test]
@@ -93,49 +106,73 @@ fn l04_expiration_and_expires_may_not_contradict() {
         .expect(201);
 }
 
+/// A client and itself with a second secret.
+fn with_two_secrets(operator: &Caller) -> [Caller; 2] {
+    let first = create(operator, &json!({}));
+    let added = operator.post(&path_of(&first, "/Secrets"), &json!({ "Expires": false }));
+    let second = operator.known_as(&first.id, &added.expect(201).text("Secret"));
+    [first, second]
+}
+
 #[test]
-fn l05_l13_two_secrets_live_side_by_side_and_die_alone() {
+fn l05_a_deleted_secret_is_dead_and_the_other_one_lives() {
     let server = Server::start();
     let operator = server.operator();
-    let first = create(&operator, &json!({}));
-    let secrets = path_of(&first, "/Secrets");
-    let added = operator
-        .post(&secrets, &json!({ "Expires": false }))
-        .expect(201);
-    let second = operator.known_as(&first.id, &added.text("Secret"));
-    first.token_answer().expect(200);
-    second.token_answer().expect(200);
-    operator.delete(&format!("{secrets}/1")).expect(204);
+    let [first, second] = with_two_secrets(&operator);
+    operator.delete(&path_of(&first, "/Secrets/1")).expect(204);
     locked_out(&first);
     second.token_answer().expect(200);
-    operator.delete(&format!("{secrets}/2")).expect(204);
+    operator.delete(&path_of(&first, "/Secrets/2")).expect(204);
     locked_out(&second);
 }
 
 #[test]
-fn l06_l07_a_client_created_anew_inherits_nothing() {
+fn l06_a_deleted_client_is_locked_out_and_its_tokens_are_good_elsewhere_alone() {
+    let server = Server::start();
+    let operator = server.operator();
+    let mut client = create(&operator, &json!({}));
+    client.fetch_token();
+    let own = path_of(&client, "");
+    client.get(&own).expect(200);
+    operator.delete(&own).expect(204);
+    locked_out(&client);
+    client.get(&own).refused(403);
+    client.get(&client.v1(CLIENTS)).refused(403);
+    // Whoever goes by the signature takes the token until it expires.
+    let token = jwt::decode(client.token.as_ref().unwrap());
+    assert!(token.is_signed_by(&jwt::published_keys(&server)[0]));
+}
+
+#[test]
+fn l07_a_client_created_anew_inherits_nothing() {
     let server = Server::start();
     let operator = server.operator();
     let mut old = create(&operator, &json!({ "Id": "phoenix" }));
     old.fetch_token();
     let own = path_of(&old, "");
-    old.get(&own).expect(200);
     operator.delete(&own).expect(204);
-    locked_out(&old);
-    old.get(&own).refused(403);
-    let new = create(&operator, &json!({ "Id": "phoenix" }));
+    let mut new = create(&operator, &json!({ "Id": "phoenix" }));
     locked_out(&old);
     // The clock stands still: the tokens of both have the same `iat`.
     old.get(&own).refused(403);
-    let mut new = new;
     new.fetch_token();
     new.get(&own).expect(200);
     old.get(&own).refused(403);
-    let generation = |caller: &Caller| {
+    let claim = |caller: &Caller, name: &str| {
         let token = caller.token.as_deref().unwrap();
-        jwt::decode(token).claims["gen"].clone()
+        jwt::decode(token).claims[name].clone()
     };
-    assert_ne!(generation(&old), generation(&new));
+    assert_ne!(claim(&old, "gen"), claim(&new, "gen"));
+    assert_eq!(claim(&old, "iat"), claim(&new, "iat"));
+}
+
+#[test]
+fn l13_two_secrets_live_side_by_side() {
+    let server = Server::start();
+    let operator = server.operator();
+    for client in with_two_secrets(&operator) {
+        client.token_answer().expect(200);
+    }
 }
 
 #[test]
