@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn with_other_keys_nothing_is_known_any_more() {
         let (mut cache, verifier) = (VerifiedCache::default(), verifier());
-        cache.insert(digest_of("token"), verified(100));
+        let token_tag = cache.tag_of("token").unwrap();
+        cache.insert(token_tag, verified(100));
         assert!(cache.verify(&verifier, "token", at(99)).is_ok());
         verifier.keys().replace(keys());
         let refused = cache.verify(&verifier, "token", at(99));
