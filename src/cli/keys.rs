@@ -3,11 +3,12 @@
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
 
 use super::{DataArgument, fail, say};
-use crate::control::{self, Answer, Key, Output, Request};
+use crate::control::{Answer, Key, Output, Request};
 use crate::domain::ports::Clock as _;
 use crate::domain::times::Timestamp;
 use crate::service::archive::Progress;
@@ -66,14 +67,14 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 /// which the store need not be sound.
 fn perform(data: &DataArgument, request: &Request) -> Result<Answer, String> {
     #[cfg(unix)]
-    if let Some(connection) = control::connect(&data.data)? {
+    if let Some(connection) = crate::control::connect(&data.data)? {
         return connection.perform(request, &mut io::empty(), &mut Nothing);
     }
     let words = |error: crate::store::StoreError| error.to_string();
     let directory = data.with_store().map_err(words)?;
     let _lock = SledStore::lock(directory).map_err(words)?;
     let now = service_time(directory);
-    // Also where keys are to be made: a directory without any may go by a key that is given.
+    // First, for a rotation too: where there is no key, none is made, since one may be given.
     let listed = key_ring::list(directory, now)?;
     let Request::RotateKeys { at_once } = request else {
         return Ok(listed.into());
@@ -89,11 +90,7 @@ fn perform(data: &DataArgument, request: &Request) -> Result<Answer, String> {
 /// The time that the stopped service would have now.
 fn service_time(directory: &Path) -> Timestamp {
     let remembered = ClockFile::of(directory).read().unwrap_or_default();
-    let clocks = (
-        std::sync::Arc::new(SystemClock),
-        std::sync::Arc::new(SystemMonotonic),
-    );
-    ServiceClock::new(clocks.0, clocks.1, remembered).now()
+    ServiceClock::new(Arc::new(SystemClock), Arc::new(SystemMonotonic), remembered).now()
 }
 
 fn show(keys: &[Key]) {

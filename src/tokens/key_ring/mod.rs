@@ -9,6 +9,7 @@ mod record;
 
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -330,17 +331,36 @@ impl Files {
             Some(key) => key,
             None => {
                 // Whoever took it away may have done so because it was stolen: nothing of before
-                // is believed.
-                let key = key_file::create(&path)?;
-                self.record = Record::default();
-                let _ = fs::remove_file(next_path(&self.directory));
-                key
+                // is believed, not even after a power cut behind the next line.
+                self.forget()?;
+                key_file::create(&path)?
             }
         };
         if !is_of(self.record.signing.as_ref(), key.verification_key().kid()) {
             self.record.signing = Some(Known::new(key.verification_key(), now));
         }
         Ok(key)
+    }
+
+    /// Takes the next key and what is known of others away.
+    fn forget(&mut self) -> Result<(), KeyFileError> {
+        let next = next_path(&self.directory);
+        match fs::remove_file(&next) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(KeyFileError::cannot("remove", &next, &error));
+            }
+            _ => {}
+        }
+        if self.record == Record::default() {
+            return Ok(());
+        }
+        let path = record_path(&self.directory);
+        Record::default()
+            .write(&path)
+            .map_err(|error| KeyFileError::cannot("forget", &path, &error))?;
+        self.record = Record::default();
+        self.written = Some(Record::default());
+        Ok(())
     }
 
     /// The next key, made where there is none that can be used: it has never signed.
