@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest;
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::domain::ports::Random;
@@ -97,30 +97,26 @@ pub fn hash(salt: &Salt, value: &str) -> SecretHash {
 
 /// The secret whose value was given and that is alive at `now`.
 ///
-/// The work is the same whichever secret matches, whether one does, and how many there are: one
-/// hash, then one comparison for each of [`SecretSet::MOST`] slots. A value longer than
-/// [`LONGEST`] is wrong without being hashed.
+/// The work is the same whichever secret matches, whether one does and is alive, and how many there
+/// are: one hash, then for each of [`SecretSet::MOST`] slots a comparison and a choice without a
+/// branch. A value longer than [`LONGEST`] is wrong without being hashed.
 pub fn find<'a>(set: &'a SecretSet, given: &str, now: Timestamp) -> Option<&'a Secret> {
     if given.len() > LONGEST {
         return None;
     }
     let given = hash(&set.salt, given);
-    let matches: [Choice; SecretSet::MOST] = std::array::from_fn(|slot| {
-        let stored = set
-            .secrets
-            .get(slot)
-            .map_or(&EMPTY_SLOT, |secret| &secret.hash);
+    const NONE: u8 = u8::MAX;
+    let mut found = NONE;
+    for slot in 0..SecretSet::MOST as u8 {
+        let secret = set.secrets.get(usize::from(slot));
+        let stored = secret.map_or(&EMPTY_SLOT, |secret| &secret.hash);
+        let lives = secret.is_some_and(|secret| secret.lives_at(now));
         #[cfg(test)]
         work::count(|work| work.comparisons += 1);
-        stored.0.ct_eq(&given.0)
-    });
-    let mut found = None;
-    for (secret, matches) in set.secrets.iter().zip(matches) {
-        if bool::from(matches) & secret.lives_at(now) {
-            found = Some(secret);
-        }
+        let matches = stored.0.ct_eq(&given.0) & Choice::from(u8::from(lives));
+        found.conditional_assign(&slot, matches);
     }
-    found
+    set.secrets.get(usize::from(found))
 }
 
 /// Counts what [`find`] does, for tests that say that every way through it costs the same.
