@@ -77,7 +77,7 @@ pub fn serve(listener: TcpListener) -> std::io::Result<Server> {
             .service(web::resource("/shape").route(web::put().to(take_shape)))
     });
     let server = server
-        .keep_alive(http::KEEP_ALIVE)
+        .keep_alive(http::limits::IDLE)
         .h1_write_buffer_size(http::WRITE_BUFFER);
     Ok(server.listen(listener)?.run())
 }

@@ -39,6 +39,7 @@ mod rights;
 mod roles;
 mod scheduled_backups;
 mod secrets;
+mod security;
 mod service_clock;
 mod statuses;
 mod storage_faults;

@@ -4,6 +4,7 @@ mod arguments;
 mod background;
 mod clock_keeper;
 mod first_start;
+mod network;
 mod running;
 mod schedule;
 mod settings;

@@ -23,6 +23,8 @@ use std::time::Duration;
 use credenza::cli::serve::{Base, Between, BootstrapSettings, DataSet, Schedule, Settings, start};
 use credenza::domain::ids::{ClientId, TenantId};
 use credenza::domain::times::Timestamp;
+use credenza::http::edge::Edge;
+use credenza::http::listen::Transport;
 use credenza::service::decide::Limits;
 use credenza::store::Store;
 use credenza::store::sled::{Opened, SledStore};
@@ -61,6 +63,8 @@ pub struct Choices {
     /// What stands between the service and its store.
     pub faults: Option<Arc<Faults>>,
     pub audit_log: Option<std::path::PathBuf>,
+    pub transport: Transport,
+    pub edge: Edge,
 }
 
 impl Default for Choices {
@@ -74,6 +78,8 @@ impl Default for Choices {
             patience: Settings::PATIENCE,
             faults: None,
             audit_log: None,
+            transport: Transport::default(),
+            edge: Edge::default(),
         }
     }
 }
@@ -155,7 +161,11 @@ impl Server {
                 every: Duration::from_secs(seconds),
                 keep,
             }),
-            workers: Some(2),
+            transport: Transport {
+                workers: Some(2),
+                ..self.choices.transport.clone()
+            },
+            edge: self.choices.edge.clone(),
             clock: self.clock.clone(),
             monotonic: self.clock.clone(),
             random: self.random.clone(),

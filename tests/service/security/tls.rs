@@ -1,0 +1,1 @@
+//! TLS that the service does itself: which certificates it takes, and how it comes by newer ones.
