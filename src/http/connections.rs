@@ -194,7 +194,10 @@ impl Connection {
 
     fn wait(&self, context: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|own| own.will_wake(context.waker())) {
+        if !waker
+            .as_ref()
+            .is_some_and(|own| own.will_wake(context.waker()))
+        {
             *waker = Some(context.waker().clone());
         }
     }

@@ -7,8 +7,8 @@ use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
 use super::answer::Answer;
@@ -35,7 +35,9 @@ pub fn parse_origin(text: &str) -> Result<HeaderValue, String> {
     };
     let in_host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
     if rest.is_empty() || rest.starts_with(':') || !rest.chars().all(in_host) {
-        return wrong("is no origin; it is a scheme and a host in small letters, with nothing behind");
+        return wrong(
+            "is no origin; it is a scheme and a host in small letters, with nothing behind",
+        );
     }
     if rest.ends_with(own_port) {
         return wrong("names the scheme's own port, which browsers leave out; write the origin");
@@ -45,16 +47,14 @@ pub fn parse_origin(text: &str) -> Result<HeaderValue, String> {
 
 /// The origin of a request, where it is one of those that were named.
 fn allowed<'a>(headers: &'a HeaderMap, origins: &[HeaderValue]) -> Option<&'a HeaderValue> {
-    headers.get(ORIGIN).filter(|origin| origins.contains(origin))
+    headers
+        .get(ORIGIN)
+        .filter(|origin| origins.contains(origin))
 }
 
 /// The answer to a preflight (Fetch, "CORS-preflight request") of an allowed origin; whatever else
 /// is asked goes its way.
-pub fn preflight(
-    method: &Method,
-    headers: &HeaderMap,
-    origins: &[HeaderValue],
-) -> Option<Answer> {
+pub fn preflight(method: &Method, headers: &HeaderMap, origins: &[HeaderValue]) -> Option<Answer> {
     if *method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }

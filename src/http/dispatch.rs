@@ -108,7 +108,8 @@ fn log_outcome(
         errors::without_secrets(request.uri().path()),
         answer.status.as_u16(),
         monotonic_now().duration_since(arrived).as_micros(),
-        edge.source(request).map_or("nobody any more".into(), |source| source.to_string())
+        edge.source(request)
+            .map_or("nobody any more".into(), |source| source.to_string())
     );
 }
 

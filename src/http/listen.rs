@@ -122,7 +122,13 @@ fn http<S>(
     site: Arc<Site>,
     deadlines: Deadlines,
     stopping: GracefulShutdownSignal,
-) -> impl ServiceFactory<(S, Protocol, Peer), Config = (), Response = (), Error = DispatchError, InitError = ()>
+) -> impl ServiceFactory<
+    (S, Protocol, Peer),
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+>
 where
     S: AsyncRead + AsyncWrite + Underneath + Unpin + 'static,
 {

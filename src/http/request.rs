@@ -180,7 +180,11 @@ impl Body {
                     Ok(piece) => piece,
                     Err(_) => {
                         self.ended = true;
-                        return Err(if due < deadline { too_slow() } else { timed_out() });
+                        return Err(if due < deadline {
+                            too_slow()
+                        } else {
+                            timed_out()
+                        });
                     }
                 }
             }

@@ -20,7 +20,8 @@ pub struct Network {
 impl Network {
     /// From `10.0.0.5`, `10.0.0.0/8` or `fd00::/8`; bits behind the prefix must be 0.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is not an address such as 10.0.0.5, 10.0.0.0/8 or fd00::/8");
+        let wrong =
+            || format!("'{text}' is not an address such as 10.0.0.5, 10.0.0.0/8 or fd00::/8");
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -35,7 +36,9 @@ impl Network {
         let network = Self { address, prefix };
         match bits_of(address) & !network.mask() {
             0 => Ok(network),
-            _ => Err(format!("'{text}' has bits behind its prefix; write the network's first address")),
+            _ => Err(format!(
+                "'{text}' has bits behind its prefix; write the network's first address"
+            )),
         }
     }
 
@@ -76,7 +79,10 @@ fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpA
     }
     let values: Vec<_> = headers.get_all("x-forwarded-for").collect();
     // Each proxy adds the address of who asked it at the end.
-    let hops = values.iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+    let hops = values
+        .iter()
+        .rev()
+        .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
         // What is no address says nothing, and neither does what is before it: the source is who
         // passed it on.
@@ -94,12 +100,17 @@ fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpA
 /// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`.
 fn address_of(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
     let address = match bare {
         Some(bare) => IpAddr::V6(bare.parse().ok()?),
         None => text
             .parse()
-            .or_else(|_| text.parse().map(|with_port: std::net::SocketAddr| with_port.ip()))
+            .or_else(|_| {
+                text.parse()
+                    .map(|with_port: std::net::SocketAddr| with_port.ip())
+            })
             .ok()?,
     };
     Some(address.to_canonical())
@@ -125,8 +136,19 @@ mod tests {
         assert!(holds("::/0", "2001:db8::1") && !holds("::/0", "192.0.2.1"));
         assert!(holds("192.0.2.128/25", "192.0.2.129") && !holds("192.0.2.128/25", "192.0.2.127"));
         for text in [
-            "", "x", "10.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "/8", "::/129",
-            "10.0.0.1/8", "fd00::1/64", "10.0.0.0/8/8", "10.0.0.5:80", "localhost",
+            "",
+            "x",
+            "10.0.0",
+            "10.0.0.0/33",
+            "10.0.0.0/-1",
+            "10.0.0.0/",
+            "/8",
+            "::/129",
+            "10.0.0.1/8",
+            "fd00::1/64",
+            "10.0.0.0/8/8",
+            "10.0.0.5:80",
+            "localhost",
         ] {
             assert!(Network::parse(text).is_err(), "{text}");
         }
@@ -146,7 +168,11 @@ mod tests {
             ("10.0.0.1", &["127.0.0.1", "203.0.113.7"], "203.0.113.7"),
             // Two of them.
             ("10.0.0.1", &["1.1.1.1 ,203.0.113.7,fd00::2"], "203.0.113.7"),
-            ("10.0.0.1", &["203.0.113.7", "[fd00::2]:8080"], "203.0.113.7"),
+            (
+                "10.0.0.1",
+                &["203.0.113.7", "[fd00::2]:8080"],
+                "203.0.113.7",
+            ),
             // The forms of an address.
             ("10.0.0.1", &["203.0.113.7:4711"], "203.0.113.7"),
             ("10.0.0.1", &["[2001:db8::7]:4711"], "2001:db8::7"),
@@ -167,7 +193,11 @@ mod tests {
                 map.append(name, HeaderValue::from_static(value));
             }
             let found = behind_proxies(peer.parse().unwrap(), &map, &trusted);
-            assert_eq!(found, source.parse::<IpAddr>().unwrap(), "{peer} {headers:?}");
+            assert_eq!(
+                found,
+                source.parse::<IpAddr>().unwrap(),
+                "{peer} {headers:?}"
+            );
         }
     }
 }

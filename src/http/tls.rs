@@ -92,7 +92,10 @@ impl Certificate {
         match load(&self.files, &self.provider) {
             Ok(newest) => {
                 self.newest.store(Arc::new(newest));
-                log::info!("TLS: the certificate in {} is taken", self.files.certificates.display());
+                log::info!(
+                    "TLS: the certificate in {} is taken",
+                    self.files.certificates.display()
+                );
             }
             Err(why) => log::error!("TLS: the certificate of before stays, since {why}"),
         }
@@ -135,7 +138,10 @@ fn load(files: &Files, provider: &CryptoProvider) -> Result<CertifiedKey, String
             ));
         }
         Err(error) => {
-            return Err(format!("--tls-cert {} is not PEM: {error}", certificates.display()));
+            return Err(format!(
+                "--tls-cert {} is not PEM: {error}",
+                certificates.display()
+            ));
         }
     };
     let metadata = metadata(key, "--tls-key")?;

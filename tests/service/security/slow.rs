@@ -48,9 +48,14 @@ const WHOLE: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]
 fn h05_a_head_that_does_not_end_is_given_up() {
-    let server = with(Deadlines { head: SOON, ..NEVER });
+    let server = with(Deadlines {
+        head: SOON,
+        ..NEVER
+    });
     let mut first = wire::connect(server.address());
-    first.write_all(b"GET /health/live HTTP/1.1\r\nHost:").unwrap();
+    first
+        .write_all(b"GET /health/live HTTP/1.1\r\nHost:")
+        .unwrap();
     let answer = until_closed(&first);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     // The first bytes of the next head come with the end of the request before, or by themselves.
@@ -59,14 +64,19 @@ fn h05_a_head_that_does_not_end_is_given_up() {
     let mut answer = [0; 12];
     second.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    second.write_all(b"GET /health/live HTTP/1.1\r\nHost:").unwrap();
+    second
+        .write_all(b"GET /health/live HTTP/1.1\r\nHost:")
+        .unwrap();
     let rest = until_closed(&second);
     assert!(!rest.contains("HTTP/1.1"), "{rest}");
 }
 
 #[test]
 fn h05_a_connection_without_a_request_is_closed() {
-    let server = with(Deadlines { idle: SOON, ..NEVER });
+    let server = with(Deadlines {
+        idle: SOON,
+        ..NEVER
+    });
     let silent = wire::connect(server.address());
     let mut kept = wire::connect(server.address());
     kept.write_all(WHOLE.as_bytes()).unwrap();
@@ -76,13 +86,22 @@ fn h05_a_connection_without_a_request_is_closed() {
 
 #[test]
 fn h05_a_body_that_does_not_come_is_408_and_nothing_is_done() {
-    let server = with(Deadlines { body: SOON, ..NEVER });
+    let server = with(Deadlines {
+        body: SOON,
+        ..NEVER
+    });
     let operator = server.operator();
     let token = operator.token.as_ref().unwrap();
     let path = operator.v1(CLIENTS);
     let form = "Content-Type: application/x-www-form-urlencoded";
     for (method, path, token, kind, status) in [
-        ("POST", path.as_str(), token.as_str(), "Content-Type: application/json", "408"),
+        (
+            "POST",
+            path.as_str(),
+            token.as_str(),
+            "Content-Type: application/json",
+            "408",
+        ),
         ("POST", "/identity/connect/token", "", form, "408"),
         // What nobody wants to read: the answer does not wait longer for it either.
         ("GET", &path, token, "X: x", "200"),
@@ -105,7 +124,10 @@ fn h05_a_body_that_does_not_come_is_408_and_nothing_is_done() {
 
 #[test]
 fn h05_an_answer_that_nobody_takes_is_given_up() {
-    let server = with(Deadlines { answer: SOON, ..NEVER });
+    let server = with(Deadlines {
+        answer: SOON,
+        ..NEVER
+    });
     let operator = server.operator();
     let path = operator.v1(CLIENTS);
     // A list of far more bytes, asked for often enough, than sockets hold.
@@ -114,11 +136,12 @@ fn h05_an_answer_that_nobody_takes_is_given_up() {
         operator.post(&path, &body).expect(201);
     }
     let token = operator.token.as_ref().unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
-    );
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
     let mut stream = wire::connect(server.address());
-    stream.set_write_timeout(Some(Duration::from_secs(12))).unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_secs(12)))
+        .unwrap();
     let refused = loop {
         // The service stops reading while it cannot write, and then closes.
         if let Err(error) = stream.write_all(request.repeat(16).as_bytes()) {

@@ -36,7 +36,10 @@ fn preflight(origin: &str) -> [(&str, &str); 3] {
     [
         ("Origin", origin),
         ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", "authorization,content-type"),
+        (
+            "Access-Control-Request-Headers",
+            "authorization,content-type",
+        ),
     ]
 }
 
@@ -80,7 +83,13 @@ fn t37_pages_of_a_named_origin_may_read_answers_and_no_others() {
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         let allowed = |name: &str| answer.header(name).unwrap().to_ascii_lowercase();
         let headers = allowed("access-control-allow-headers");
-        for name in ["authorization", "content-type", "if-match", "if-none-match", "request-timeout"] {
+        for name in [
+            "authorization",
+            "content-type",
+            "if-match",
+            "if-none-match",
+            "request-timeout",
+        ] {
             assert!(headers.split(", ").any(|own| own == name), "{headers}");
         }
         let methods = allowed("access-control-allow-methods");
@@ -158,7 +167,12 @@ fn h25_a_forwarded_address_is_believed_from_a_trusted_proxy_alone() {
     assert_eq!(source_told(&[], &forged), "127.0.0.1");
     let another = ["--trusted-proxy", "10.0.0.0/8,192.0.2.1"];
     assert_eq!(source_told(&another, &forged), "127.0.0.1");
-    let ours = ["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "127.0.0.1"];
+    let ours = [
+        "--trusted-proxy",
+        "10.0.0.0/8",
+        "--trusted-proxy",
+        "127.0.0.1",
+    ];
     assert_eq!(source_told(&ours, &forged), "203.0.113.7");
     let behind = [("X-Forwarded-For", "127.0.0.1, 203.0.113.7, 10.0.0.2")];
     assert_eq!(source_told(&ours, &behind), "203.0.113.7");
