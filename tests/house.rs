@@ -43,6 +43,9 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/sled"]),
     ("bincode", &["src/store/sled"]),
     ("actix_web", &["src/http", "src/cli", "src/bench/floor.rs"]),
+    ("actix_http", &["src/http/listen.rs"]),
+    ("actix_server", &["src/http/listen.rs"]),
+    ("tokio_rustls", &["src/http/listen.rs", "src/http/tls.rs"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
         "ring::",
@@ -50,6 +53,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
             "src/tokens",
             "src/system",
             "src/http/discovery.rs",
+            "src/http/tls.rs",
             "src/store/sled",
             "src/store/archive",
         ],
