@@ -149,6 +149,11 @@ impl Connection {
         WantingBody(self.clone())
     }
 
+    /// Whether it was told to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
     /// Whether it is the client's turn: to ask, to send a body, or to take an answer.
     fn waits(&self) -> bool {
         let is_worked_on =

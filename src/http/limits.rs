@@ -55,8 +55,8 @@ pub const HANDSHAKES: usize = 256;
 /// workers' own.
 const RESERVED_FILES: u64 = 64;
 
-/// The most connections of the whole process, however many files it may open: each takes some 20 KB,
-/// and under TLS more.
+/// The most connections of the whole process, however many files it may open: each takes some
+/// 11 KB, and under TLS more.
 const MOST_CONNECTIONS: usize = 16_384;
 
 /// How many connections one of `workers` may have at a time, where the process may have `files` open

@@ -17,14 +17,11 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Payload};
 use actix_web::{App, HttpRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::connections::{Connection, Connections, Watched};
 use super::dispatch::{self, Site, Worker};
 use super::limits::{self, Deadlines};
+use super::secured::{Handshakes, Secured};
 use super::tls::Certificate;
 use super::{SHUTDOWN_SECONDS, WRITE_BUFFER};
 
@@ -83,19 +80,15 @@ pub fn serve(site: Arc<Site>, listener: TcpListener, transport: Transport) -> io
             actix_web::rt::spawn(certificate.follow());
             builder.listen("https", listener, move || {
                 let connections = watch();
-                let handshakes = Rc::new(Semaphore::new(limits::HANDSHAKES));
-                let acceptor = acceptor.clone();
+                let handshakes = Handshakes::new(acceptor.clone(), deadlines.handshake);
                 fn_service(move |socket: TcpStream| {
                     let peer = socket.peer_addr().ok();
                     // A handshake ends, and an answer begins, with small writes.
                     let _ = socket.set_nodelay(true);
-                    let socket = connections.watch(socket);
-                    let (acceptor, handshakes) = (acceptor.clone(), handshakes.clone());
+                    let handshake = handshakes.clone().shake(connections.watch(socket));
                     async move {
-                        let handshake = shake_hands(&acceptor, &handshakes, socket);
-                        let stream = timeout(deadlines.handshake, handshake).await;
-                        let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                        Ok((stream.map_err(DispatchError::Io)?, Protocol::Http1, peer))
+                        let stream = handshake.await.map_err(DispatchError::Io)?;
+                        Ok((stream, Protocol::Http1, peer))
                     }
                 })
                 .and_then(http(site.clone(), deadlines, stopping.clone()))
@@ -105,17 +98,7 @@ pub fn serve(site: Arc<Site>, listener: TcpListener, transport: Transport) -> io
     Ok(builder.run())
 }
 
-type Socket = Watched<TcpStream>;
 type Peer = Option<SocketAddr>;
-
-async fn shake_hands(
-    acceptor: &TlsAcceptor,
-    handshakes: &Semaphore,
-    socket: Socket,
-) -> io::Result<TlsStream<Socket>> {
-    let _one = handshakes.acquire().await.map_err(io::Error::other)?;
-    acceptor.accept(socket).await
-}
 
 /// HTTP/1.1 over streams of one kind.
 fn http<S>(
@@ -166,14 +149,14 @@ trait Underneath {
     fn connection(&self) -> &Rc<Connection>;
 }
 
-impl Underneath for Socket {
+impl Underneath for Watched<TcpStream> {
     fn connection(&self) -> &Rc<Connection> {
         Self::connection(self)
     }
 }
 
-impl Underneath for TlsStream<Socket> {
+impl Underneath for Secured {
     fn connection(&self) -> &Rc<Connection> {
-        self.get_ref().0.connection()
+        Self::connection(self)
     }
 }

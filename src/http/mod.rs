@@ -25,6 +25,7 @@ mod preview;
 mod query;
 mod request;
 pub mod routes;
+mod secured;
 pub mod source;
 pub mod tls;
 mod urlencoded;

@@ -149,7 +149,10 @@ impl Server {
             data: Some(self.data()),
             audit_log: self.choices.audit_log.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            base: Base::Given("http://credenza.test".into()),
+            base: Base::Given(format!(
+                "{}://credenza.test",
+                self.choices.transport.scheme()
+            )),
             behind_tls_proxy: false,
             audience: "ocsapi".into(),
             limits: self.choices.limits,

@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use credenza::http::limits::Deadlines;
+use credenza::http::listen::Transport;
+use credenza::http::tls::{Certificate, Files};
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
 use tokio_rustls::rustls::client::Resumption;
@@ -21,7 +25,7 @@ use tokio_rustls::rustls::{
 };
 
 use crate::harness::process::{Service, credenza, serve};
-use crate::harness::wire;
+use crate::harness::{Choices, Server, wire};
 
 /// A certificate for localhost, and its key, as PEM.
 struct Pair {
@@ -306,6 +310,34 @@ fn a_changed_certificate_is_taken_under_load_without_one_failed_request() {
     let refused = said.matches("the certificate of before stays").count();
     assert_eq!(refused, 2, "{said}");
     assert_eq!(said.matches("is taken").count(), 2, "{said}");
+}
+
+#[test]
+fn an_idle_connection_is_ended_with_a_last_word() {
+    let pair = Pair::new();
+    let place = Place::with(&pair);
+    let certificate = Certificate::load(Files {
+        certificates: place.certificate(),
+        key: place.key(),
+    });
+    let server = Server::with(Choices {
+        transport: Transport {
+            certificate: Some(Arc::new(certificate.unwrap())),
+            deadlines: Deadlines {
+                idle: Duration::from_secs(1),
+                ..Deadlines::default()
+            },
+            ..Transport::default()
+        },
+        ..Choices::default()
+    });
+    for version in [&TLS12, &TLS13] {
+        let client = client(&[&pair], &[version]);
+        let mut stream = connect(&client, server.address()).unwrap();
+        ask(&mut stream, "/health/ready").unwrap();
+        // Without a word of TLS before it, the end of the connection is an error.
+        assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0);
+    }
 }
 
 #[test]
