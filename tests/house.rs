@@ -43,8 +43,8 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("sled::", &["src/store/sled"]),
     ("bincode", &["src/store/sled"]),
     ("actix_web", &["src/http", "src/cli", "src/bench/floor.rs"]),
-    ("actix_http", &["src/http/listen.rs"]),
-    ("actix_server", &["src/http/listen.rs"]),
+    ("actix_http::", &["src/http/listen.rs"]),
+    ("actix_server::", &["src/http/listen.rs"]),
     ("tokio_rustls", &["src/http/secured.rs", "src/http/tls.rs"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
