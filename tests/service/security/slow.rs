@@ -58,7 +58,7 @@ fn h05_a_head_that_does_not_end_is_given_up() {
         .unwrap();
     let answer = until_closed(&first);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    // The first bytes of the next head come with the end of the request before, or by themselves.
+    // A later one of a connection, which the HTTP library has no time for.
     let mut second = wire::connect(server.address());
     second.write_all(WHOLE.as_bytes()).unwrap();
     let mut answer = [0; 12];
