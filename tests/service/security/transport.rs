@@ -196,11 +196,15 @@ fn with_few_files(directory: &std::path::Path) -> Service {
 
 /// Everybody who comes now is served, and the store takes what he writes.
 fn newcomers_are_served(service: &Service, operator: &Caller) {
+    let began = credenza::system::clock::monotonic_now();
     for _ in 0..20 {
         let newcomer = service.again(operator);
         newcomer.get("/health/ready").expect(200);
         newcomer.post(&newcomer.v1(CLIENTS), &json!({})).expect(201);
     }
+    // Nobody waited until a slow body was given up.
+    let waited = began.elapsed();
+    assert!(waited < credenza::http::limits::BODY, "{waited:?}");
 }
 
 fn ended_without_want(service: Service) {
