@@ -44,6 +44,9 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("bincode", &["src/store/sled"]),
     ("actix_web", &["src/http", "src/cli", "src/bench/floor.rs"]),
     ("tikv_jemalloc", &["src/system"]),
+    ("actix_http::", &["src/http/listen.rs"]),
+    ("actix_server::", &["src/http/listen.rs"]),
+    ("tokio_rustls", &["src/http/secured.rs", "src/http/tls.rs"]),
     ("clap", &["src/cli", "src/main.rs"]),
     (
         "ring::",
@@ -51,6 +54,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
             "src/tokens",
             "src/system",
             "src/http/discovery.rs",
+            "src/http/tls.rs",
             "src/store/sled",
             "src/store/archive",
         ],

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, HttpResponseBuilder, HttpServer};
@@ -77,7 +78,7 @@ pub fn serve(listener: TcpListener) -> std::io::Result<Server> {
             .service(web::resource("/shape").route(web::put().to(take_shape)))
     });
     let server = server
-        .keep_alive(http::KEEP_ALIVE)
+        .keep_alive(KeepAlive::Os)
         .h1_write_buffer_size(http::WRITE_BUFFER);
     Ok(server.listen(listener)?.run())
 }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::call::Call;
 use super::discovery::Documents;
+use super::edge::Edge;
 use super::query::Query;
 use super::request::{self, Body, Deadline};
 use super::routes::{self, Deed, Params, Route};
@@ -38,6 +39,7 @@ pub struct Site {
     /// There once the store is open and until the service has stopped.
     pub open: ArcSwapOption<Open>,
     pub random: Arc<dyn Random>,
+    pub edge: Edge,
     /// Set when the end has begun.
     pub stopping: AtomicBool,
 }
@@ -50,8 +52,20 @@ pub struct Open {
 
 /// What one worker has.
 pub struct Worker {
-    pub site: Arc<Site>,
-    pub verified: RefCell<VerifiedCache>,
+    site: Arc<Site>,
+    verified: RefCell<VerifiedCache>,
+    /// How long a body may take.
+    body_time: Duration,
+}
+
+impl Worker {
+    pub fn new(site: Arc<Site>, body_time: Duration) -> Self {
+        Self {
+            site,
+            verified: RefCell::default(),
+            body_time,
+        }
+    }
 }
 
 /// Answers a request.
@@ -60,7 +74,7 @@ pub async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) ->
     let uuid = worker.site.random.uuid();
     let mut text = Uuid::encode_buffer();
     let operation_id: &str = uuid.as_hyphenated().encode_lower(&mut text);
-    let mut body = Body::new(payload, request.headers());
+    let mut body = Body::new(payload, request, arrived + worker.body_time);
     let deadline = Deadline::read(request.headers(), arrived);
     let incoming = Incoming {
         worker,
@@ -73,8 +87,11 @@ pub async fn answer(worker: &Worker, request: &HttpRequest, payload: Payload) ->
         None => failed(request.uri().path(), operation_id),
     };
     body.drain(deadline.at).await;
-    log_outcome(request, &answer, operation_id, arrived);
-    answer.into_response(request.method(), operation_id)
+    let edge = &worker.site.edge;
+    log_outcome(request, edge, &answer, operation_id, arrived);
+    let mut response = answer.into_response(request.method(), operation_id);
+    edge.mark(request.headers(), &mut response);
+    response
 }
 
 /// The answer where the way of a request panicked.
@@ -98,7 +115,13 @@ async fn survived<T>(work: impl Future<Output = T>) -> Option<T> {
 
 /// One line a request, without its query and without what looks like a secret in its path: they may
 /// hold what does not belong into a log.
-fn log_outcome(request: &HttpRequest, answer: &Answer, operation_id: &str, arrived: Instant) {
+fn log_outcome(
+    request: &HttpRequest,
+    edge: &Edge,
+    answer: &Answer,
+    operation_id: &str,
+    arrived: Instant,
+) {
     // Why it is unavailable is said once, where it began, and not for each who asks meanwhile.
     let level = match answer.status {
         StatusCode::SERVICE_UNAVAILABLE => log::Level::Debug,
@@ -107,11 +130,13 @@ fn log_outcome(request: &HttpRequest, answer: &Answer, operation_id: &str, arriv
     };
     log::log!(
         level,
-        "{operation_id} {} {:?} {} in {} µs",
+        "{operation_id} {} {:?} {} in {} µs for {}",
         request.method(),
         errors::without_secrets(request.uri().path()),
         answer.status.as_u16(),
-        monotonic_now().duration_since(arrived).as_micros()
+        monotonic_now().duration_since(arrived).as_micros(),
+        edge.source(request)
+            .map_or("nobody any more".into(), |source| source.to_string())
     );
 }
 
@@ -125,6 +150,9 @@ struct Incoming<'a> {
 impl Incoming<'_> {
     async fn answer(self, body: &mut Body) -> Answer {
         let operation_id = self.operation_id;
+        if let Some(answer) = self.worker.site.edge.preflight(self.request) {
+            return answer;
+        }
         let path = self.request.uri().path();
         let Some((route, params)) = routes::find(path) else {
             return errors::render(&errors::no_route(path), operation_id);

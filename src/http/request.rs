@@ -2,17 +2,20 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
 };
 use actix_web::web::{Bytes, BytesMut};
 use futures_core::Stream;
 
+use super::connections::Connection;
+use super::limits::{BODY, BODY_BYTES_A_SECOND};
 use crate::domain::error::{Kind, Refusal, Shown};
 use crate::service::writer::timed_out;
 use crate::system::clock::monotonic_now;
@@ -139,12 +142,16 @@ pub struct Body {
     announced: Option<u64>,
     read: usize,
     ended: bool,
+    /// Until when it may take, however slowly it comes.
+    due: Instant,
+    connection: Option<Rc<Connection>>,
 }
 
 impl Body {
     /// Its length is that of RFC 9112 section 6.3. The payload beneath may be longer: to CONNECT,
     /// and to an offer of WebSocket, it is all that the connection still brings.
-    pub fn new(payload: Payload, headers: &HeaderMap) -> Self {
+    pub fn new(payload: Payload, request: &HttpRequest, due: Instant) -> Self {
+        let headers = request.headers();
         let length = headers.get(CONTENT_LENGTH);
         let announced = match headers.contains_key(TRANSFER_ENCODING) {
             true => None,
@@ -155,20 +162,42 @@ impl Body {
             announced,
             read: 0,
             ended: announced == Some(0),
+            due,
+            connection: request.conn_data::<Rc<Connection>>().cloned(),
         }
     }
 
-    /// The next piece of it.
-    async fn next(&mut self) -> Option<Result<Bytes, PayloadError>> {
+    /// The next piece of it. One that is there already costs no timer.
+    async fn next(&mut self, deadline: Instant) -> Result<Option<Bytes>, Refusal> {
         if self.ended {
-            return None;
+            return Ok(None);
         }
-        let chunk = poll_fn(|context| Pin::new(&mut self.payload).poll_next(context)).await;
-        if let Some(Ok(chunk)) = &chunk {
-            self.read += chunk.len();
-        }
-        self.ended = chunk.is_none() || self.announced.is_some_and(|all| self.read as u64 >= all);
-        chunk
+        let mut piece = poll_fn(|context| Pin::new(&mut self.payload).poll_next(context));
+        let at_once = poll_fn(|context| Poll::Ready(Pin::new(&mut piece).poll(context))).await;
+        let piece = match at_once {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => {
+                let connection = self.connection.as_ref();
+                let _wanting = connection.map(Connection::wanting_body);
+                let earned = Duration::from_secs(self.read as u64 / BODY_BYTES_A_SECOND);
+                let due = self.due + earned;
+                match tokio::time::timeout_at(due.min(deadline).into(), piece).await {
+                    Ok(piece) => piece,
+                    Err(_) => {
+                        self.ended = true;
+                        return Err(if due < deadline {
+                            too_slow()
+                        } else {
+                            timed_out()
+                        });
+                    }
+                }
+            }
+        };
+        let piece = piece.transpose().map_err(|_| broken_off())?;
+        self.read += piece.as_ref().map_or(0, Bytes::len);
+        self.ended = piece.is_none() || self.announced.is_some_and(|all| self.read as u64 >= all);
+        Ok(piece)
     }
 
     /// Reads it whole.
@@ -177,17 +206,12 @@ impl Body {
             return Err(too_large(largest));
         }
         let mut body = BytesMut::new();
-        let whole = async {
-            while let Some(chunk) = self.next().await {
-                let chunk = chunk.map_err(|_| broken_off())?;
-                if body.len() + chunk.len() > largest {
-                    return Err(too_large(largest));
-                }
-                body.extend_from_slice(&chunk);
+        while let Some(piece) = self.next(deadline.at).await? {
+            if body.len() + piece.len() > largest {
+                return Err(too_large(largest));
             }
-            Ok(())
-        };
-        deadline.wait_for(whole).await?;
+            body.extend_from_slice(&piece);
+        }
         Ok(body.freeze())
     }
 
@@ -196,15 +220,12 @@ impl Body {
         if self.ended || self.announced.is_some_and(|bytes| bytes > DRAINED as u64) {
             return;
         }
-        let rest = async {
-            while let Some(Ok(_)) = self.next().await {
-                if self.read > DRAINED {
-                    return;
-                }
-            }
-        };
         // Past the deadline the connection is closed, which is all that draining avoids.
-        let _ = tokio::time::timeout_at(deadline.into(), rest).await;
+        while let Ok(Some(_)) = self.next(deadline).await {
+            if self.read > DRAINED {
+                return;
+            }
+        }
     }
 }
 
@@ -214,6 +235,18 @@ fn too_large(largest: usize) -> Refusal {
         "The body is too large.",
         "The body is larger than this route takes.",
         format!("Send at most {largest} bytes."),
+    )
+}
+
+fn too_slow() -> Refusal {
+    Refusal::new(
+        Kind::TimedOut,
+        "The body came too slowly.",
+        "The body was not there in time; nothing was done.",
+        format!(
+            "Send it within {} seconds, or at {BODY_BYTES_A_SECOND} bytes a second.",
+            BODY.as_secs()
+        ),
     )
 }
 

@@ -27,6 +27,35 @@ pub fn prepare() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets the process have as many files open at a time as whoever started it allows it to ask for, and
+/// says how many those are; `None` where there is no limit that can be asked for.
+#[cfg(unix)]
+pub fn raise_file_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // More than ever are connections, and little enough for every kernel.
+    let wanted = maximum.unwrap_or(MOST_FILES).min(MOST_FILES);
+    if current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum,
+        };
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            return Some(wanted);
+        }
+    }
+    current
+}
+
+#[cfg(unix)]
+const MOST_FILES: u64 = 65_536;
+
+/// Where nobody counts files, there is no limit.
+#[cfg(not(unix))]
+pub fn raise_file_limit() -> Option<u64> {
+    None
+}
+
 /// Asks a process to end, as an operator does. That it is gone already is no failure.
 #[cfg(unix)]
 pub fn terminate(process: u32) {

@@ -62,6 +62,25 @@ def start(drill):
     claim(drill.status() == "0", drill.journal())
 
 
+@drill(OPERATING, "TLS")
+def tls(drill):
+    drill.type()
+    command = drill.here(drill.blocks[drill.next].text)
+    err, out = drill.serve()
+    claim("listening on https://" in err and "https://id.example.com/" in out, err + out)
+    (drill.root / "command").write_text(command)
+    drill.start()
+    drill.type()
+    drill.type()
+    drill.log()
+    # Another one signed itself.
+    drill.type()
+    key = drill.root / "etc/tls-key.pem"
+    key.write_text("no key")
+    refused = "TLS: the certificate of before stays, since --tls-key %s holds no private key" % key
+    claim(eventually(lambda: refused in drill.journal(), DEADLINE), drill.journal())
+
+
 @drill(OPERATING, "Unattended first start")
 def unattended(drill):
     err, out = drill.serve()
@@ -373,6 +392,7 @@ def errors_at_start(drill):
         attempt(drill, lines, "--listen", "127.0.0.1:%d" % taken.getsockname()[1])
     attempt(drill, lines, "--listen", "192.0.2.1:8080")
     attempt(drill, lines, "--listen", "0.0.0.0:0", "--behind-tls-proxy")
+    attempt_tls(drill, lines)
     attempt(drill, lines, "--dev", "--listen", "0.0.0.0:0", "--behind-tls-proxy", "--issuer-base",
             "http://id.example.com")
     attempt(drill, lines, "--audit-log", drill.root / "none/audit.jsonl")
@@ -412,6 +432,33 @@ def errors_at_start(drill):
     attempt(drill, lines)
     attempt(drill, lines, "--signing-key", key)
     compare_rows(OPERATING, "Errors at start", lines)
+
+
+def attempt_tls(drill, lines):
+    def pair(name):
+        made = [drill.root / ("%s-%s.pem" % (name, kind)) for kind in ("cert", "key")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x",
+                        "-out", made[0], "-keyout", made[1]], check=True, capture_output=True)
+        made[1].chmod(0o600)
+        return made
+    cert, key = pair("first")
+    _, other = pair("second")
+    none, text, cut = (drill.root / name for name in ("none", "text", "cut"))
+    text.write_text("text")
+    cut.write_text(cert.read_text()[:100])
+    text.chmod(0o600)
+    cut.chmod(0o600)
+    cut_key = drill.root / "cut-key"
+    cut_key.write_text(key.read_text()[:100])
+    cut_key.chmod(0o600)
+    for given in ((none, key), (cert, none), (text, key), (cut, key), (cert, text), (cert, cut_key),
+                  (cert, other)):
+        attempt(drill, lines, "--tls-cert", given[0], "--tls-key", given[1])
+    attempt(drill, lines, "--tls-cert", cert)
+    attempt(drill, lines, "--tls-key", key)
+    attempt(drill, lines, "--tls-cert", cert, "--tls-key", key, "--issuer-base", "http://x")
+    key.chmod(0o644)
+    attempt(drill, lines, "--tls-cert", cert, "--tls-key", key)
 
 
 def attempt(drill, lines, *arguments, **variables):

@@ -39,13 +39,15 @@ class Drill:
             ("/var/log/credenza", str(self.root / "log")),
             ("/backups", str(self.root / "backups")),
             ("/mnt/new", str(self.root / "new")),
+            ("/etc/credenza", str(self.root / "etc")),
             ("/run/credenza-secret", str(self.root / "secret")),
             ("/usr/local/bin/credenza", "credenza"),
             # An address that this machine does not have.
             ("10.0.0.5:8080", "0.0.0.0:0"),
             ("127.0.0.1:8080", "127.0.0.1:%d" % self.port),
+            ("127.0.0.1:8443", "127.0.0.1:%d" % self.port),
         ]
-        for name in ("lib", "log", "backups", "new", "bin"):
+        for name in ("lib", "log", "backups", "new", "bin", "etc"):
             (self.root / name).mkdir(mode=0o700)
         (self.root / "bin/credenza").symlink_to(Path(binary()).resolve())
         for name in ("journal", "status", "stdout"):

@@ -43,9 +43,10 @@ class Failure(Exception):
 class Service:
     """A running service; killed when it is left without having been stopped."""
 
-    def __init__(self, program, data, wrapper=(), deadline=30, listen="127.0.0.1:0", **variables):
-        command = [*wrapper, program, "serve", "--listen", listen, "--issuer-base", BASE,
-                   "--data", str(data)]
+    def __init__(self, program, data, wrapper=(), deadline=30, listen="127.0.0.1:0",
+                 base=BASE, arguments=(), **variables):
+        command = [*wrapper, program, "serve", "--listen", listen, "--issuer-base", base,
+                   "--data", str(data), *map(str, arguments)]
         self.process = subprocess.Popen(command, env=environment(**variables), text=True,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
@@ -64,7 +65,7 @@ class Service:
         for line in self.process.stderr:
             with self.changed:
                 self.lines.append(line)
-                if line.startswith("listening on http://"):
+                if line.startswith("listening on "):
                     self.port = int(line.rsplit(":", 1)[1])
                 self.changed.notify_all()
         with self.changed:

@@ -30,7 +30,7 @@ fn dev() -> Command {
 }
 
 #[test]
-fn plain_http_beyond_loopback_is_refused() {
+fn t36_plain_http_beyond_loopback_is_refused() {
     let words = "--behind-tls-proxy";
     refused(&["--listen", "192.0.2.1:0"], words);
     refused(&["--listen", "0.0.0.0:0"], words);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 
 use super::keys::{RotateEvery, parse_rotate_every};
+use super::network::NetworkArguments;
 use super::schedule::{Schedule, parse_every};
 use super::settings::{Base, BootstrapSettings, DataSet, Settings};
 use crate::cli::DataArgument;
@@ -46,6 +47,9 @@ pub struct Arguments {
     /// A proxy in front does TLS: allows plain HTTP on an address that is not loopback.
     #[arg(long, env = "CREDENZA_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     behind_tls_proxy: bool,
+
+    #[command(flatten)]
+    network: NetworkArguments,
 
     /// The audience of access tokens.
     #[arg(long, env = "CREDENZA_AUDIENCE", default_value = "ocsapi")]
@@ -127,6 +131,7 @@ Unattended first start, used on the first start alone; the secret is then not pr
 impl Arguments {
     /// What the flags and the environment come to, or the line that says what is wrong.
     pub fn settings(self) -> Result<Settings, String> {
+        let (transport, edge) = self.network.transport_and_edge()?;
         let base = match self.issuer_base {
             Some(url) => Base::Given(checked_base(url)?),
             None => Base::AsServed,
@@ -179,7 +184,8 @@ impl Arguments {
                 every: self.backup_every,
                 keep: self.backup_keep as usize,
             }),
-            workers: None,
+            transport,
+            edge,
             clock: Arc::new(SystemClock),
             monotonic: Arc::new(SystemMonotonic),
             random: Arc::new(SystemRandom),

@@ -6,6 +6,7 @@ mod clock_keeper;
 mod first_start;
 mod keys;
 mod memory_keeper;
+mod network;
 mod running;
 mod schedule;
 mod settings;

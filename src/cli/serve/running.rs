@@ -27,6 +27,7 @@ use crate::domain::ids::Epoch;
 use crate::domain::ports::{Clock, Random};
 use crate::http::discovery::Documents;
 use crate::http::dispatch::{Open, Site};
+use crate::http::listen;
 use crate::service::archive::Source;
 use crate::service::audit::Sink;
 use crate::service::{self, Service};
@@ -65,6 +66,7 @@ impl From<Refusal> for StartError {
 
 /// A service that answers.
 pub struct Running {
+    scheme: &'static str,
     address: SocketAddr,
     server: ServerHandle,
     site: Arc<Site>,
@@ -103,11 +105,14 @@ pub async fn start(settings: Settings, out: &mut dyn Write) -> Result<Running, S
     let site = Arc::new(Site {
         open: ArcSwapOption::empty(),
         random: settings.random.clone(),
+        edge: settings.edge.clone(),
         stopping: AtomicBool::new(false),
     });
-    let server =
-        crate::http::serve(site.clone(), listener, settings.workers).map_err(cannot_listen)?;
+    let transport = settings.transport.clone();
+    let scheme = transport.scheme();
+    let server = listen::serve(site.clone(), listener, transport).map_err(cannot_listen)?;
     let mut running = Running {
+        scheme,
         address,
         server: server.handle(),
         site,
@@ -137,7 +142,7 @@ impl Running {
 
     /// The URL that it listens on.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     async fn open(

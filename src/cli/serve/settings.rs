@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::{RotateEvery, Schedule};
 use crate::domain::ids::{ClientId, TenantId};
 use crate::domain::ports::{Clock, Memory, Monotonic, Random};
+use crate::http::edge::Edge;
+use crate::http::listen::Transport;
 use crate::service::decide::Limits;
 use crate::store::Store;
 use crate::tokens::secret::PlainSecret;
@@ -34,8 +36,8 @@ pub struct Settings {
     pub rotate_keys: RotateEvery,
     /// The backups that the service takes by itself.
     pub backups: Option<Schedule>,
-    /// How many threads answer; `None` is one a processor.
-    pub workers: Option<usize>,
+    pub transport: Transport,
+    pub edge: Edge,
     /// The machine's wall clock; the service goes by a clock of its own that follows it.
     pub clock: Arc<dyn Clock>,
     pub monotonic: Arc<dyn Monotonic>,
@@ -108,20 +110,26 @@ impl Settings {
                 "--dev has a secret that everybody knows and listens on loopback only, not on {address}"
             ));
         }
-        if !loopback && !self.behind_tls_proxy {
+        let scheme = self.transport.scheme();
+        if !loopback && !self.behind_tls_proxy && scheme == "http" {
             return Err(format!(
                 "plain HTTP on {address} would show secrets and tokens to the network; \
-                 listen on 127.0.0.1, or add --behind-tls-proxy if a proxy in front does TLS"
+                 listen on 127.0.0.1, do TLS with --tls-cert and --tls-key, \
+                 or add --behind-tls-proxy if a proxy in front does"
             ));
         }
         match &self.base {
+            Base::Given(base) if scheme == "https" && base.starts_with("http://") => Err(format!(
+                "--issuer-base {base} is plain HTTP, and --tls-cert says that the service does TLS; \
+                 give it as https://"
+            )),
             Base::Given(base) => Ok(base.clone()),
             Base::AsServed if self.behind_tls_proxy || address.ip().is_unspecified() => {
                 Err("the issuer's URL is not known here; \
                      add --issuer-base URL, such as --issuer-base https://id.example.com"
                     .to_owned())
             }
-            Base::AsServed => Ok(format!("http://{address}")),
+            Base::AsServed => Ok(format!("{scheme}://{address}")),
         }
     }
 }

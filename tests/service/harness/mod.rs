@@ -26,6 +26,8 @@ use credenza::cli::serve::{
 use credenza::domain::ids::{ClientId, TenantId};
 use credenza::domain::ports::{Random, Unmeasured};
 use credenza::domain::times::Timestamp;
+use credenza::http::edge::Edge;
+use credenza::http::listen::Transport;
 use credenza::service::decide::Limits;
 use credenza::store::Store;
 use credenza::store::sled::{Opened, SledStore};
@@ -69,6 +71,8 @@ pub struct Choices {
     pub audit_log: Option<std::path::PathBuf>,
     /// `None`: numbers of a seed, the same in every run.
     pub random: Option<Arc<dyn Random>>,
+    pub transport: Transport,
+    pub edge: Edge,
 }
 
 impl Default for Choices {
@@ -85,6 +89,8 @@ impl Default for Choices {
             faults: None,
             audit_log: None,
             random: None,
+            transport: Transport::default(),
+            edge: Edge::default(),
         }
     }
 }
@@ -157,7 +163,10 @@ impl Server {
             data: Some(self.data()),
             audit_log: self.choices.audit_log.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            base: Base::Given("http://credenza.test".into()),
+            base: Base::Given(format!(
+                "{}://credenza.test",
+                self.choices.transport.scheme()
+            )),
             behind_tls_proxy: false,
             audience: "ocsapi".into(),
             limits: self.choices.limits,
@@ -172,7 +181,11 @@ impl Server {
                 every: Duration::from_secs(seconds),
                 keep,
             }),
-            workers: Some(2),
+            transport: Transport {
+                workers: Some(2),
+                ..self.choices.transport.clone()
+            },
+            edge: self.choices.edge.clone(),
             clock: self.clock.clone(),
             monotonic: self.clock.clone(),
             random: self.random.clone(),

@@ -112,8 +112,9 @@ impl Service {
                     stderr: said,
                 });
             }
-            if let Some(address) = said[start..].strip_prefix("listening on http://") {
-                break address.trim_end().parse().unwrap();
+            if let Some(url) = said[start..].strip_prefix("listening on ") {
+                let (_, address) = url.trim_end().split_once("://").unwrap();
+                break address.parse().unwrap();
             }
         };
         let stderr = Arc::new(Mutex::new(said));

@@ -15,7 +15,7 @@ pub struct Reply {
 
 /// How long the service may be silent before a test fails. Below its keep-alive: a connection that
 /// it should close and does not is noticed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// Sends bytes and reads answers until the service closes the connection. The last request must
 /// ask for that, or be such that the service has to close.

@@ -35,7 +35,7 @@ impl Wire {
     pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(12)))
             .unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
