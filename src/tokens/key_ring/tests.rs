@@ -220,6 +220,13 @@ fn what_is_lost_costs_no_more_than_it_must() {
     // Who takes the key away may do so because it was stolen, and the next one with it.
     fs::remove_file(signing_path(directory.path())).unwrap();
     assert!(list(directory.path(), at(3 * DAY)).is_err());
+    // Before another one is there: a power cut brings none of them back.
+    let in_the_way = directory.path().join("signing-key.pem.new");
+    fs::create_dir(&in_the_way).unwrap();
+    assert!(KeyRing::open(directory.path(), at(3 * DAY)).is_err());
+    assert!(!next_path(directory.path()).exists());
+    assert!(Record::read(&record_path(directory.path())).unwrap() == Record::default());
+    fs::remove_dir(&in_the_way).unwrap();
     let anew = published(&open(&directory, 3 * DAY));
     assert!(!anew.contains(&signing) && !anew.contains(&other) && anew.len() == 2);
 }
