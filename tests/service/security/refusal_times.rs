@@ -71,7 +71,14 @@ fn h02_medians_of_every_refusal_lie_together() {
         ("unknown", request("client-z", &wrong, "")),
         ("disabled", request("client-b", &of_disabled, "")),
         ("expired", request("client-c", &of_expired, "")),
-        ("dearer", request("client-a", &wrong, &"&a=b".repeat(95))),
+        (
+            "dearer",
+            request(
+                "client-a",
+                &wrong,
+                &"&another-parameter=of-some-length".repeat(95),
+            ),
+        ),
     ];
     let rounds = how_many("CREDENZA_REFUSALS", 100);
     let mut line = Line::open(&server, &kinds[0].1);
