@@ -30,7 +30,7 @@ use crate::domain::ports::{Clock, Random};
 use crate::store::{Store, StoreError};
 use batch::BatchWriter;
 use recording::{Behind, Recording};
-use state::{End, State};
+use state::{End, Obstacle, State};
 
 /// How many commands may wait. More are refused at once.
 const QUEUE: usize = 4_096;
@@ -159,7 +159,11 @@ impl Writer {
             Err(_) if ticket.take() => return Err(timed_out()),
             Err(_) => result.await,
         };
-        outcome.unwrap_or_else(|_| Err(unavailable("storage not writable")))
+        outcome.unwrap_or_else(|_| {
+            // The writer panicked: nobody is told of it before health says so, too.
+            self.state.obstruct(Obstacle::WriterGone);
+            Err(unavailable("storage not writable"))
+        })
     }
 
     /// Ends the writer once what is queued is written.
