@@ -130,14 +130,15 @@ impl Asking {
 
     /// Creates a client without tags, under an id that nobody had.
     pub fn create(&self) -> Work {
-        let population = self.population;
+        let (population, callers) = (self.population, self.connections);
         let head = self.head_of("POST", "Content-Type: application/json\r\n");
+        // Draws come again in the next turn; ids must not.
+        let created = AtomicU64::new(0);
         let request = move |draw: &mut Draw, request: &mut Vec<u8>| {
             let tenant = seed::tenant(draw.below(population.tenants));
-            let body = format!(
-                r#"{{"Id":"created-{:016x}","Name":"Created"}}"#,
-                draw.next()
-            );
+            // Anywhere in the order of ids, as those of people are.
+            let place = Draw::new(created.fetch_add(1, Ordering::Relaxed)).next();
+            let body = format!(r#"{{"Id":"{place:016x}-of-{callers}","Name":"Created"}}"#);
             head.write_with_body(&clients_of(tenant), &body, request);
         };
         Work {
