@@ -10,8 +10,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use driver::service::{Service, processor_seconds};
-use driver::{Draw, Measured, measure, median, quantile};
+use credenza::bench::draw::Draw;
+use credenza::bench::median;
+use credenza::system::machine::processor_time_of;
+use driver::service::Service;
+use driver::{Measured, measure, quantile};
 use floor::Floor;
 
 const CALLERS: [usize; 3] = [1, 8, 64];
@@ -65,10 +68,10 @@ fn main() {
         for round in 0..ROUNDS {
             // Whoever is second finds what the first one left to the disk: they take turns.
             for side in [round % 2, (round + 1) % 2] {
-                let before = (processor_seconds(service.process()), own());
+                let before = (processor_seconds_of(service.process()), own());
                 if side == 0 {
                     ours.add(create(&service, callers, time));
-                    cost[0] += processor_seconds(service.process()) - before.0;
+                    cost[0] += processor_seconds_of(service.process()) - before.0;
                     cost[1] += own() - before.1;
                 } else {
                     raw.add(write(&floor, callers, time));
@@ -84,9 +87,9 @@ fn main() {
             .collect();
         println!(
             "| {callers} | {:.0} | {:.0} | {:.2} | {:.2} … {:.2} | {:.2}, {:.2} ms | {:.2}, {:.2} ms |",
-            median(&ours.rates),
-            median(&raw.rates),
-            median(&ratios),
+            median(ours.rates.clone()),
+            median(raw.rates.clone()),
+            median(ratios.clone()),
             ratios.iter().copied().fold(f64::INFINITY, f64::min),
             ratios.iter().copied().fold(0.0, f64::max),
             quantile(&mut ours.times, 0.5),
@@ -94,7 +97,7 @@ fn main() {
             quantile(&mut raw.times, 0.5),
             quantile(&mut raw.times, 0.99),
         );
-        rates.push((median(&ours.rates), median(&raw.rates)));
+        rates.push((median(ours.rates.clone()), median(raw.rates.clone())));
         let each = |seconds: f64, operations: usize| seconds * 1e6 / operations as f64;
         costs.push(format!(
             "{callers} callers: service {:.0}, driver {:.0}, raw sled with its callers {:.0}",
@@ -117,9 +120,14 @@ fn main() {
     );
 }
 
+/// The processor time of a process so far, in seconds; 0 where the machine does not tell.
+fn processor_seconds_of(process: u32) -> f64 {
+    processor_time_of(process).unwrap_or_default().as_secs_f64()
+}
+
 /// The processor time of this process: the driver and, in its turn, raw sled.
 fn own() -> f64 {
-    processor_seconds(std::process::id())
+    processor_seconds_of(std::process::id())
 }
 
 /// Ids that no caller of any round has twice.
@@ -129,7 +137,7 @@ fn seed() -> u64 {
 }
 
 fn id(draw: &mut Draw) -> String {
-    format!("{:016x}{:016x}", draw.next(), draw.next())
+    format!("{:016x}{:016x}", draw.number(), draw.number())
 }
 
 /// A tenant of its own each time: how large one is plays no part.
@@ -162,7 +170,7 @@ fn create(service: &Service, callers: usize, time: Duration) -> Measured {
 
 fn write(floor: &Floor, callers: usize, time: Duration) -> Measured {
     let mut tenant = Draw::new(seed());
-    let tenant = [tenant.next().to_be_bytes(), tenant.next().to_be_bytes()].concat();
+    let tenant = [tenant.number().to_be_bytes(), tenant.number().to_be_bytes()].concat();
     measure(callers, time, || {
         let caller = floor.caller();
         let mut draw = Draw::new(seed());

@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use driver::{Connection, Draw};
+use credenza::bench::draw::Draw;
+use driver::Connection;
 
 const CALLERS: u64 = 64;
 
@@ -37,11 +38,11 @@ fn main() {
         let mut connection = Connection::open(address, token).expect("a connection");
         let mut draw = Draw::new(caller << 40);
         while begun.fetch_add(1, Ordering::Relaxed) < updates {
-            let tenant = tenants[(draw.next() % tenants.len() as u64) as usize];
-            let client = draw.next() % clients;
+            let tenant = tenants[(draw.number() % tenants.len() as u64) as usize];
+            let client = draw.number() % clients;
             let request =
                 format!("PUT /api/v1/Tenants/{tenant}/ClientCredentialClients/client-{client:07}");
-            let body = format!(r#"{{"Name":"Client {:016x}"}}"#, draw.next());
+            let body = format!(r#"{{"Name":"Client {:016x}"}}"#, draw.number());
             connection
                 .call_json(&request, &body, 200)
                 .expect("a client is updated");

@@ -143,34 +143,9 @@ where
     }
 }
 
-/// The middle one.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
 /// What this part of them is not longer than, in milliseconds.
 pub fn quantile(times: &mut [Duration], part: f64) -> f64 {
     times.sort_unstable();
     let place = (times.len() as f64 * part) as usize;
     times[place.min(times.len() - 1)].as_secs_f64() * 1e3
-}
-
-/// Numbers that differ, from a number: for ids and choices, not for secrets.
-pub struct Draw(u64);
-
-impl Draw {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// SplitMix64.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }

@@ -82,18 +82,3 @@ fn token(address: SocketAddr) -> String {
         .expect("it has a token")
         .to_owned()
 }
-
-/// How much time of processors a process has taken so far, in seconds; 0 where the machine does not
-/// tell in the way of Linux.
-pub fn processor_seconds(process: u32) -> f64 {
-    /// Of user space: 100 on every architecture that we build for.
-    const TICKS: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // Behind the name, which may hold anything: user time is the 12th word, the system's the 13th.
-    let words = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = words.split_whitespace().skip(11).take(2);
-    ticks
-        .filter_map(|word| word.parse::<f64>().ok())
-        .sum::<f64>()
-        / TICKS
-}

@@ -125,7 +125,7 @@ fn next_place() -> u64 {
     thread_local! {
         static PLACES: std::cell::RefCell<Draw> = const { std::cell::RefCell::new(Draw::new(1)) };
     }
-    PLACES.with_borrow_mut(Draw::next)
+    PLACES.with_borrow_mut(Draw::number)
 }
 
 /// Of an answer to HEAD: neither bytes nor a length, as the service's.

@@ -42,7 +42,7 @@ impl Asking {
     pub fn list_of_a_tag(&self) -> Work {
         let places = (self.population.clients / seed::SITES).saturating_sub(100) + 1;
         self.get(move |draw, path| {
-            let site = seed::site(draw.next());
+            let site = seed::site(draw.number());
             let _ = write!(path, "?tag={site}&skip={}&count=100", draw.below(places));
         })
     }
@@ -50,7 +50,7 @@ impl Asking {
     /// The first 100 of those that have two tags: one of a large group, one of a middle one.
     pub fn list_of_two_tags(&self) -> Work {
         self.get(|draw, path| {
-            let number = draw.next();
+            let number = draw.number();
             let (site, line) = (seed::site(number), seed::line(number));
             let _ = write!(path, "?tag={site}&tag={line}&count=100");
         })
@@ -64,7 +64,7 @@ impl Asking {
     /// How many there are with a tag.
     pub fn count_of_a_tag(&self) -> Work {
         self.head(|draw, path| {
-            let _ = write!(path, "?tag={}", seed::site(draw.next()));
+            let _ = write!(path, "?tag={}", seed::site(draw.number()));
         })
     }
 
@@ -137,7 +137,7 @@ impl Asking {
         let request = move |draw: &mut Draw, request: &mut Vec<u8>| {
             let tenant = seed::tenant(draw.below(population.tenants));
             // Anywhere in the order of ids, as those of people are.
-            let place = Draw::new(created.fetch_add(1, Ordering::Relaxed)).next();
+            let place = Draw::new(created.fetch_add(1, Ordering::Relaxed)).number();
             let body = format!(r#"{{"Id":"{place:016x}-of-{callers}","Name":"Created"}}"#);
             head.write_with_body(&clients_of(tenant), &body, request);
         };
@@ -283,4 +283,35 @@ fn write_token_request(address: SocketAddr, tenant: u64, number: u64, request: &
     );
     request.extend_from_slice(head.as_bytes());
     request.extend_from_slice(form.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_creation_has_the_id_of_another_though_draws_come_again() {
+        let asking = Asking {
+            address: ([127, 0, 0, 1], 1).into(),
+            token: String::new(),
+            population: Population {
+                tenants: 1,
+                clients: 1,
+            },
+            connections: 64,
+        };
+        let (many, one) = (asking.create(), asking.over(1).create());
+        let mut bodies = std::collections::HashSet::new();
+        for _ in 0..3 {
+            let mut draws = [Draw::new(1), Draw::new(1)];
+            for (work, draw) in [&many, &one].into_iter().zip(&mut draws) {
+                for _ in 0..100 {
+                    let mut request = Vec::new();
+                    (work.request)(draw, &mut request);
+                    let text = String::from_utf8(request).unwrap();
+                    assert!(bodies.insert(text.split("\r\n\r\n").nth(1).unwrap().to_owned()));
+                }
+            }
+        }
+    }
 }

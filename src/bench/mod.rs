@@ -5,7 +5,7 @@
 //! `contest` lets two servers have their turns, `rows` is the table, `report` and `figure` show it.
 
 mod contest;
-mod draw;
+pub mod draw;
 mod exchange;
 mod figure;
 pub mod floor;
@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use contest::Effort;
+pub use contest::{Effort, median};
 pub use growth::{Column, draw as draw_figures, tables as growth_tables};
 pub use report::{Recorded, Report};
 pub use seed::Population;

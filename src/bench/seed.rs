@@ -65,7 +65,7 @@ fn unit(number: u64) -> String {
 
 fn guid(kind: u64, number: u64) -> Uuid {
     let mut draw = Draw::new(kind.wrapping_mul(0x1_0000_0001).wrapping_add(number << 20));
-    let (high, low) = (draw.next(), draw.next());
+    let (high, low) = (draw.number(), draw.number());
     uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
         .into_uuid()
 }

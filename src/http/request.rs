@@ -163,7 +163,11 @@ impl Body {
             read: 0,
             ended: announced == Some(0),
             due,
-            connection: request.conn_data::<Rc<Connection>>().cloned(),
+            connection: match announced {
+                // There is nothing to wait for.
+                Some(0) => None,
+                _ => request.conn_data::<Rc<Connection>>().cloned(),
+            },
         }
     }
 

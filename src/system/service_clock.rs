@@ -49,12 +49,13 @@ impl ServiceClock {
         monotonic: Arc<dyn Monotonic>,
         remembered: Option<Remembered>,
     ) -> Self {
+        let (now, elapsed) = (wall.now(), monotonic.elapsed());
+        let timeline = Timeline::resume(remembered, now, elapsed);
         let told = Told {
-            wall: wall.now(),
-            elapsed: monotonic.elapsed(),
-            now: wall.now(),
+            wall: now,
+            elapsed,
+            now,
         };
-        let timeline = Timeline::resume(remembered, told.wall, told.elapsed);
         let clock = Self {
             wall,
             monotonic,
