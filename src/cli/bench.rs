@@ -44,8 +44,9 @@ pub struct Arguments {
     )]
     only: String,
 
-    /// Measure instead whether lists get slower further back, with more clients, and with more tenants:
-    /// up to a million clients, a quarter of an hour and 4 GB of memory.
+    /// Measure instead whether lists get slower further back, with more clients, and with more
+    /// tenants. Makes up to a million clients at a time; with --quick a few thousand, to see that it
+    /// works.
     #[arg(long, conflicts_with_all = ["clients", "tenants", "only", "recorded", "target"])]
     growth: bool,
 
